@@ -1,0 +1,79 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// Every module: warnings are errors, imports stay internal unless said, nothing reaches through an undeclared import.
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+// A plugin carries its own Swift runtime and exports one symbol (docs/decisions/0002-private-runtime.md).
+let pluginLinkerSettings: [LinkerSetting] = [
+  .unsafeFlags([
+    "-static-stdlib",
+    "-Xlinker", "--version-script=\(Context.packageDirectory)/Plugins/exports.map",
+    "-Xlinker", "-z", "-Xlinker", "nodelete",
+    "-Xlinker", "--gc-sections",
+    "-Xlinker", "-s",
+  ])
+]
+
+func library(_ name: String, dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
+  .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+}
+
+func tests(of name: String, dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: [.target(name: name)] + dependencies, swiftSettings: settings)
+}
+
+/// A provider plugin: its logic, tested directly, and its entry, which only the shared library contains.
+func plugin(_ name: String, dependencies: [Target.Dependency]) -> [Target] {
+  [
+    library(name, dependencies: dependencies, path: "Plugins/\(name)/\(name)"),
+    .target(
+      name: "\(name)Entry", dependencies: [.target(name: name), "ProviderAPI", "CProviderABI"],
+      path: "Plugins/\(name)/\(name)Entry", swiftSettings: settings, linkerSettings: pluginLinkerSettings),
+  ]
+}
+
+let package = Package(
+  name: "patchbay",
+  products: [
+    .executable(name: "patchbay", targets: ["patchbay"]),
+    .library(name: "ProviderAPI", targets: ["ProviderAPI", "OpenAIWire"]),
+    .library(name: "echo", type: .dynamic, targets: ["EchoEntry"]),
+    .library(name: "openai-compatible", type: .dynamic, targets: ["OpenAICompatibleEntry"]),
+    .library(name: "kimi", type: .dynamic, targets: ["KimiEntry"]),
+    .library(name: "glm", type: .dynamic, targets: ["GLMEntry"]),
+  ],
+  targets: [
+    .target(name: "CProviderABI"),
+    .target(name: "CLinux"),
+    library("Bytes"),
+    library("JSON", dependencies: ["Bytes"]),
+    library("Wire", dependencies: ["Bytes"]),
+    library("ProviderAPI", dependencies: ["CProviderABI", "JSON", "Bytes"]),
+    library("OpenAIWire", dependencies: ["ProviderAPI", "JSON", "Bytes"]),
+    library("Host", dependencies: ["Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
+    .executableTarget(
+      name: "patchbay", dependencies: ["Host", "Wire", "JSON", "Bytes", "CLinux"], swiftSettings: settings),
+    tests(of: "Bytes"),
+    tests(of: "JSON", dependencies: ["Bytes"]),
+    tests(of: "Wire", dependencies: ["Bytes"]),
+    tests(of: "CProviderABI"),
+    tests(of: "ProviderAPI", dependencies: ["CProviderABI", "JSON", "Bytes"]),
+    tests(of: "OpenAIWire", dependencies: ["ProviderAPI", "JSON", "Bytes"]),
+    tests(of: "Echo", dependencies: ["ProviderAPI", "CProviderABI", "JSON", "Bytes"]),
+    tests(of: "OpenAICompatible", dependencies: ["OpenAIWire", "ProviderAPI", "JSON", "Bytes"]),
+    tests(of: "Kimi", dependencies: ["OpenAIWire", "ProviderAPI", "JSON", "Bytes"]),
+    tests(of: "GLM", dependencies: ["OpenAIWire", "ProviderAPI", "JSON", "Bytes"]),
+    tests(of: "Host", dependencies: ["Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
+  ]
+    + plugin("Echo", dependencies: ["ProviderAPI", "JSON", "Bytes"])
+    + plugin("OpenAICompatible", dependencies: ["OpenAIWire", "ProviderAPI", "JSON", "Bytes"])
+    + plugin("Kimi", dependencies: ["OpenAIWire", "ProviderAPI", "JSON", "Bytes"])
+    + plugin("GLM", dependencies: ["OpenAIWire", "ProviderAPI", "JSON", "Bytes"]),
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,34 @@
+// C that Swift's Glibc module lacks, and typed wrappers for variadic calls. Every function is a plain system call.
+#ifndef PATCHBAY_CLINUX_H
+#define PATCHBAY_CLINUX_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+static inline int clinux_fcntl_int(int fd, int command, int argument) { return fcntl(fd, command, argument); }
+
+static inline int clinux_open(const char *path, int flags, unsigned mode) { return open(path, flags, mode); }
+
+static inline int clinux_openat(int directory, const char *path, int flags, unsigned mode) {
+  return openat(directory, path, flags, mode);
+}
+
+static inline int clinux_prctl(int option, unsigned long argument) { return prctl(option, argument, 0, 0, 0); }
+
+#endif
