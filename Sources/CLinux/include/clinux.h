@@ -2,10 +2,6 @@
 #ifndef PATCHBAY_CLINUX_H
 #define PATCHBAY_CLINUX_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +24,11 @@ static inline int clinux_open(const char *path, int flags, unsigned mode) { retu
 static inline int clinux_openat(int directory, const char *path, int flags, unsigned mode) {
   return openat(directory, path, flags, mode);
 }
+
+// GNU extensions are declared here, not unlocked with _GNU_SOURCE: that macro would give system structs other field
+// names than Swift's Glibc module has, and the two modules would clash.
+int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+int pipe2(int descriptors[2], int flags);
 
 static inline int clinux_prctl(int option, unsigned long argument) { return prctl(option, argument, 0, 0, 0); }
 
