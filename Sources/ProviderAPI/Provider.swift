@@ -1,0 +1,37 @@
+/// One service that answers chats: what a plugin implements.
+///
+/// An instance serves many calls at once, on several event loops, so it keeps what it shares behind a `Mutex`. A call
+/// begins on the host's event loop inside the host's own function and runs there until it first waits, then continues
+/// on the same loop: no thread is started, and nothing here may block or compute for more than a millisecond.
+///
+/// Waiting goes through the host: `CallContext.sleep`, `CallContext.http`, the functions of `ChatStream`. `Task.sleep`
+/// and blocking calls would start threads of the Swift runtime or stop the loop for everybody.
+public protocol Provider: AnyObject, Sendable {
+  /// Who this provider is; the same each time it is read.
+  static var descriptor: ProviderDescriptor { get }
+
+  /// Makes an instance. Takes at most a second, uses no network (PRV-R004).
+  ///
+  /// - Throws: `.invalidArgument` with a message that names the setting.
+  init(settings: ProviderSettings, host: ProviderHost) throws(ProviderError)
+
+  /// Answers one chat. Ends either with `stream.finish(_:)` once the upstream's end was really seen, or by throwing.
+  /// A cancelled call throws `.cancelled` out of whatever it waits for; let it pass through.
+  func chat(_ request: ChatRequest, to stream: consuming ChatStream) async throws(ProviderError) -> ChatEnd
+
+  /// The models the upstream offers now; nil when it cannot be asked. Declared by `Capabilities.listModels`.
+  func models(_ context: CallContext) async throws(ProviderError) -> [ModelDescription]?
+
+  /// Returns when the upstream answers, throws why it does not. Declared by `Capabilities.checkHealth`.
+  func checkHealth(_ context: CallContext) async throws(ProviderError)
+}
+
+extension Provider {
+  public func models(_ context: CallContext) async throws(ProviderError) -> [ModelDescription]? { nil }
+
+  /// Asks for the models: whoever lists them is healthy.
+  public func checkHealth(_ context: CallContext) async throws(ProviderError) {
+    guard try await models(context) == nil else { return }
+    throw ProviderError(.unsupported, "the provider has no health check")
+  }
+}
