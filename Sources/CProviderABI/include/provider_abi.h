@@ -25,7 +25,8 @@
      R003  A plugin built for a newer minor than the host's still answers PRV_OK; only a magic or a minimum minor that
            it cannot serve is answered with PRV_E_INCOMPATIBLE and a sentence.
      R004  `create` does no network I/O and takes at most a second.
-     R005  After call_open returned PRV_OK the plugin calls `done` exactly once; after an error, never.
+     R005  A call whose call_open answers PRV_OK is ended by exactly one `done`, which may come before call_open
+           returned; one that was not accepted, by none.
      R006  Nothing is emitted after `done`.
      R007  Every text of an event is valid UTF-8 by itself: a character is never split between two events.
      R008  PRV_EVENT_FINISH is emitted only when the upstream's end was really seen. The host reports a call whose
@@ -283,7 +284,8 @@ typedef struct prv_event {
 #define PRV_RETRY_NO 1u
 #define PRV_RETRY_YES 2u
 
-/* Why and how a call ended. With PRV_OK only size, flags and status matter. */
+/* Why and how a call ended: PRV_OK, PRV_CANCELLED when it ended because nobody waits for it, or an error code. With
+   the first two only size, flags and status matter. */
 typedef struct prv_done {
   uint32_t size;
   uint32_t flags;
@@ -314,7 +316,8 @@ typedef struct prv_provider {
   /* After every call was closed. Frees the instance (R014). [thread: instance] [blocking: <= 1 s] */
   void (*destroy)(void *self);
   /* Begins a call. Everything after goes through `call`; *context is handed back with each later function. Events may
-     be emitted before it returns. Any result but PRV_OK: not accepted, error has a sentence, `done` must not be called.
+     be emitted before it returns, and `done` called: a short answer needs no second turn. Any result but PRV_OK: not
+     accepted, error has a sentence, nothing was emitted, `done` must not be called.
      [thread: loop; several loops at once] [blocking: no] */
   int32_t (*call_open)(void *self, const prv_call_request *request, prv_call call, void **context, prv_sink error);
   /* Stop: nobody waits for the answer. Its HTTP exchanges are already aborted. May come at most once per call, also
