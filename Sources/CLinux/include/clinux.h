@@ -29,6 +29,7 @@ static inline int clinux_openat(int directory, const char *path, int flags, unsi
 // names than Swift's Glibc module has, and the two modules would clash.
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 int pipe2(int descriptors[2], int flags);
+int pthread_setname_np(unsigned long thread, const char *name);
 
 static inline int clinux_prctl(int option, unsigned long argument) { return prctl(option, argument, 0, 0, 0); }
 

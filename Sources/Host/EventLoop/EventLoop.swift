@@ -1,5 +1,348 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// What a descriptor is watched for, or what happened on it. Hangup and error are reported always.
+package struct DescriptorInterest: OptionSet, Sendable {
+  package let rawValue: UInt32
+  package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+  package static let read = Self(rawValue: 1)
+  package static let write = Self(rawValue: 2)
+  package static let hangup = Self(rawValue: 4)
+  package static let error = Self(rawValue: 8)
+}
+
+package protocol DescriptorHandler: AnyObject {
+  func descriptorReady(_ ready: DescriptorInterest)
+}
+
+package protocol TurnEndHandler: AnyObject {
+  func turnEnded()
+}
+
+/// A watched descriptor; stale ones are ignored.
+package struct DescriptorToken: Hashable, Sendable {
+  fileprivate var index: UInt32
+  fileprivate var generation: UInt32
+}
+
+/// Something to run on a loop.
+package enum Job: @unchecked Sendable {  // Handed over whole: whoever submits it keeps nothing of it.
+  case c(@convention(c) (UnsafeMutableRawPointer?) -> Void, UnsafeMutableRawPointer?)
+  case work(() -> Void)
+
+  @inline(__always)
+  fileprivate func run() {
+    switch self {
+    case .c(let function, let argument): function(argument)
+    case .work(let body): body()
+    }
+  }
+}
+
+/// A system call that the loop cannot do without has failed.
+package struct EventLoopError: Error, CustomStringConvertible {
+  package var call: String
+  package var code: Int32
+  package var description: String { "\(call): \(String(cString: strerror(code)))" }
+}
+
 /// One thread, one epoll: descriptors, timers and jobs.
-package final class EventLoop: @unchecked Sendable {
+///
+/// A turn: wait, read the clock, ready descriptors, due timers, submitted jobs, then what the turn's end was asked for.
+/// Thread: the loop's own, but for `submit`, `submitPastBound`, `stop`, `join` and `isCurrent`.
+package final class EventLoop: @unchecked Sendable {  // Confined to its thread; the mailbox is a Mutex.
+  /// Jobs that may wait in the mailbox; beyond them `submit` says no.
+  package static let mailboxLimit = 65_536
+  /// Jobs run in one turn before descriptors are looked at again.
+  private static let jobsPerTurn = 4_096
+  private static let eventsPerTurn = 256
+
+  private struct Registration {
+    var descriptor: Int32
+    var generation: UInt32
+    var handler: (any DescriptorHandler)?
+  }
+
+  private struct Mailbox: ~Copyable {
+    var jobs: [Job] = []
+    var isWoken = false
+    var isClosed = false
+  }
+
   package let index: Int
-  package init(index: Int) { self.index = index }
+  /// CLOCK_MONOTONIC, read once a turn.
+  package private(set) var now: Instant
+
+  private let epoll: Int32
+  private let wake: Int32
+  private let mailbox = Mutex(Mailbox())
+  private let stopRequested = Atomic<Bool>(false)
+  private let threadID = Atomic<UInt>(0)
+  private var thread: pthread_t?
+  private var registrations: [Registration] = []
+  private var freeRegistrations: [UInt32] = []
+  private var timers = TimerHeap()
+  private var jobs = JobQueue()
+  private var turnEnds: [any TurnEndHandler] = []
+  private let events: UnsafeMutablePointer<epoll_event>
+
+  package init(index: Int) throws(EventLoopError) {
+    self.index = index
+    now = .now()
+    epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+    guard epoll >= 0 else { throw EventLoopError(call: "epoll_create1", code: errno) }
+    wake = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
+    guard wake >= 0 else {
+      let code = errno
+      close(epoll)
+      throw EventLoopError(call: "eventfd", code: code)
+    }
+    events = .allocate(capacity: Self.eventsPerTurn)
+    var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(u64: .max))
+    epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &event)
+  }
+
+  deinit {
+    close(epoll)
+    close(wake)
+    events.deallocate()
+  }
+
+  // MARK: - Threads
+
+  /// The loop whose thread this is.
+  package static var current: EventLoop? {
+    pthread_getspecific(currentKey).map { Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  private static let currentKey: pthread_key_t = {
+    var key = pthread_key_t()
+    pthread_key_create(&key, nil)
+    return key
+  }()
+
+  package var isCurrent: Bool { threadID.load(ordering: .relaxed) == UInt(pthread_self()) }
+  package var isStopping: Bool { stopRequested.load(ordering: .relaxed) }
+
+  /// Runs the loop on a thread of its own.
+  package func start() {
+    var created = pthread_t()
+    let status = pthread_create(
+      &created, nil,
+      { argument in
+        let loop = Unmanaged<EventLoop>.fromOpaque(argument!).takeRetainedValue()
+        pthread_setname_np(pthread_self(), "loop-\(loop.index)")
+        loop.run()
+        return nil
+      }, Unmanaged.passRetained(self).toOpaque())
+    precondition(status == 0, "pthread_create: \(String(cString: strerror(status)))")
+    thread = created
+  }
+
+  /// Waits until the thread that `start` made has ended.
+  package func join() {
+    if let thread { pthread_join(thread, nil) }
+    thread = nil
+  }
+
+  /// Asks the loop to finish: what was submitted still runs, nothing new is taken. Thread: any.
+  package func stop() {
+    stopRequested.store(true, ordering: .relaxed)
+    wakeUp()
+  }
+
+  private func wakeUp() {
+    var one: UInt64 = 1
+    _ = write(wake, &one, 8)
+  }
+
+  // MARK: - Jobs
+
+  /// Runs `job` on the loop soon. false: the mailbox is full or closed, and the job will not run. Thread: any.
+  package func submit(_ job: Job) -> Bool { post(job, limit: Self.mailboxLimit) }
+
+  /// As `submit`, for what is bounded elsewhere (grants by the permits): only a loop that has stopped refuses it.
+  @discardableResult
+  package func submitPastBound(_ job: Job) -> Bool { post(job, limit: .max) }
+
+  private func post(_ job: Job, limit: Int) -> Bool {
+    // 0: refused, 1: taken, 2: taken and the loop must be woken.
+    let outcome = mailbox.withLock { mailbox -> Int in
+      guard !mailbox.isClosed, mailbox.jobs.count < limit else { return 0 }
+      mailbox.jobs.append(job)
+      if mailbox.isWoken { return 1 }
+      mailbox.isWoken = true
+      return 2
+    }
+    if outcome == 2 { wakeUp() }
+    return outcome > 0
+  }
+
+  /// Runs `job` later in this turn, never inline. Thread: the loop's.
+  package func enqueue(_ job: Job) { jobs.append(job) }
+
+  /// Calls `handler` once when this turn's jobs are done. Thread: the loop's.
+  package func atEndOfTurn(_ handler: any TurnEndHandler) { turnEnds.append(handler) }
+
+  // MARK: - Descriptors
+
+  /// Watches a descriptor, level-triggered, until `remove`. The handler is held.
+  package func add(_ descriptor: Int32, _ interest: DescriptorInterest, handler: any DescriptorHandler)
+    throws(EventLoopError) -> DescriptorToken
+  {
+    let slot: UInt32
+    if let free = freeRegistrations.popLast() {
+      slot = free
+      registrations[Int(slot)].descriptor = descriptor
+      registrations[Int(slot)].handler = handler
+    } else {
+      slot = UInt32(registrations.count)
+      registrations.append(Registration(descriptor: descriptor, generation: 1, handler: handler))
+    }
+    let token = DescriptorToken(index: slot, generation: registrations[Int(slot)].generation)
+    var event = Self.event(interest, token)
+    guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else {
+      let code = errno
+      forget(token)
+      throw EventLoopError(call: "epoll_ctl", code: code)
+    }
+    return token
+  }
+
+  package func modify(_ token: DescriptorToken, _ interest: DescriptorInterest) {
+    guard isKnown(token) else { return }
+    var event = Self.event(interest, token)
+    epoll_ctl(epoll, EPOLL_CTL_MOD, registrations[Int(token.index)].descriptor, &event)
+  }
+
+  /// Watches no longer; the descriptor stays open. No event that was already read reaches the handler after this.
+  package func remove(_ token: DescriptorToken) {
+    guard isKnown(token) else { return }
+    epoll_ctl(epoll, EPOLL_CTL_DEL, registrations[Int(token.index)].descriptor, nil)
+    forget(token)
+  }
+
+  private func isKnown(_ token: DescriptorToken) -> Bool {
+    Int(token.index) < registrations.count && registrations[Int(token.index)].generation == token.generation
+      && registrations[Int(token.index)].handler != nil
+  }
+
+  private func forget(_ token: DescriptorToken) {
+    registrations[Int(token.index)].handler = nil
+    registrations[Int(token.index)].generation &+= 1
+    freeRegistrations.append(token.index)
+  }
+
+  private static func event(_ interest: DescriptorInterest, _ token: DescriptorToken) -> epoll_event {
+    var bits: UInt32 = 0
+    if interest.contains(.read) { bits |= EPOLLIN.rawValue }
+    if interest.contains(.write) { bits |= EPOLLOUT.rawValue }
+    return epoll_event(
+      events: bits, data: epoll_data_t(u64: UInt64(token.generation) << 32 | UInt64(token.index)))
+  }
+
+  // MARK: - Timers
+
+  /// Calls `target` once, not before `instant`. The target is held until it fired or was cancelled.
+  package func schedule(at instant: Instant, _ target: any TimerTarget, tag: UInt32) -> TimerID {
+    timers.insert(at: instant, target, tag: tag)
+  }
+
+  /// false: it fired or was cancelled before.
+  package func cancel(_ id: TimerID) -> Bool { timers.remove(id) }
+
+  // MARK: - The turn
+
+  /// Runs on the calling thread until `stop`.
+  package func run() {
+    threadID.store(UInt(pthread_self()), ordering: .relaxed)
+    pthread_setspecific(Self.currentKey, Unmanaged.passUnretained(self).toOpaque())
+    while turn() {}
+    pthread_setspecific(Self.currentKey, nil)
+    threadID.store(0, ordering: .relaxed)
+  }
+
+  /// false: the loop was stopped and has nothing left to do.
+  private func turn() -> Bool {
+    let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), waitMilliseconds())
+    now = .now()
+    for index in 0..<max(0, Int(count)) { dispatch(events[index]) }
+    while let (target, tag) = timers.popDue(now: now) { target.timerFired(tag) }
+    let isStopping = self.isStopping
+    collectMail(closing: isStopping)
+    var left = Self.jobsPerTurn
+    while left > 0, let job = jobs.popFirst() {
+      job.run()
+      left -= 1
+    }
+    endTurn()
+    return !isStopping || !jobs.isEmpty || !turnEnds.isEmpty
+  }
+
+  private func waitMilliseconds() -> Int32 {
+    if !jobs.isEmpty || !turnEnds.isEmpty || isStopping { return 0 }
+    guard let next = timers.next else { return -1 }
+    let nanoseconds = next.nanoseconds(since: .now())
+    return Int32(min(nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1), 3_600_000))
+  }
+
+  private func dispatch(_ event: epoll_event) {
+    let data = event.data.u64
+    if data == .max {
+      var count: UInt64 = 0
+      _ = read(wake, &count, 8)
+      return
+    }
+    let token = DescriptorToken(index: UInt32(truncatingIfNeeded: data), generation: UInt32(data >> 32))
+    guard isKnown(token), let handler = registrations[Int(token.index)].handler else { return }
+    var ready: DescriptorInterest = []
+    if event.events & EPOLLIN.rawValue != 0 { ready.insert(.read) }
+    if event.events & EPOLLOUT.rawValue != 0 { ready.insert(.write) }
+    if event.events & EPOLLHUP.rawValue != 0 { ready.insert(.hangup) }
+    if event.events & EPOLLERR.rawValue != 0 { ready.insert(.error) }
+    handler.descriptorReady(ready)
+  }
+
+  private func collectMail(closing: Bool) {
+    let arrived = mailbox.withLock { mailbox -> [Job] in
+      mailbox.isWoken = false
+      mailbox.isClosed = closing
+      if mailbox.jobs.isEmpty { return [] }
+      let arrived = mailbox.jobs
+      mailbox.jobs = []
+      return arrived
+    }
+    for job in arrived { jobs.append(job) }
+  }
+
+  private func endTurn() {
+    guard !turnEnds.isEmpty else { return }
+    let handlers = turnEnds
+    turnEnds.removeAll(keepingCapacity: true)
+    for handler in handlers { handler.turnEnded() }
+  }
+}
+
+/// First in, first out, without moving what waits.
+private struct JobQueue {
+  private var jobs: [Job?] = []
+  private var head = 0
+
+  var isEmpty: Bool { head == jobs.count }
+
+  mutating func append(_ job: Job) { jobs.append(job) }
+
+  mutating func popFirst() -> Job? {
+    guard head < jobs.count else { return nil }
+    let job = jobs[head]
+    jobs[head] = nil
+    head += 1
+    if head == jobs.count {
+      jobs.removeAll(keepingCapacity: jobs.capacity <= 4_096)
+      head = 0
+    }
+    return job
+  }
 }

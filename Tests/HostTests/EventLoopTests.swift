@@ -1,0 +1,188 @@
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Host
+
+/// Notes what a loop tells it.
+private final class Probe: TimerTarget, DescriptorHandler, TurnEndHandler {
+  var fired: [UInt32] = []
+  var ready: [DescriptorInterest] = []
+  var turns = 0
+  var onTimer: (UInt32) -> Void = { _ in }
+  var onReady: (DescriptorInterest) -> Void = { _ in }
+
+  func timerFired(_ tag: UInt32) {
+    fired.append(tag)
+    onTimer(tag)
+  }
+
+  func descriptorReady(_ interest: DescriptorInterest) {
+    ready.append(interest)
+    onReady(interest)
+  }
+
+  func turnEnded() { turns += 1 }
+}
+
+private func socketPair() -> (Int32, Int32) {
+  var pair: [Int32] = [0, 0]
+  #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0, &pair) == 0)
+  return (pair[0], pair[1])
+}
+
+struct EventLoopTests {
+  @Test func `timers fire in the order of their deadlines and not when cancelled`() throws {
+    let loop = try EventLoop(index: 0)
+    let probe = Probe()
+    let start = loop.now
+    let ids = [3, 1, 2, 5, 4].map { tag in
+      loop.schedule(at: start.advanced(milliseconds: UInt64(tag)), probe, tag: UInt32(tag))
+    }
+    #expect(loop.cancel(ids[2]))
+    #expect(!loop.cancel(ids[2]))
+    probe.onTimer = { if $0 == 5 { loop.stop() } }
+    loop.run()
+    #expect(probe.fired == [1, 3, 4, 5])
+    #expect(!loop.cancel(ids[0]))
+    #expect(loop.now >= start.advanced(milliseconds: 5))
+  }
+
+  @Test func `a thousand timers inserted and removed at random leave the heap in order`() {
+    var heap = TimerHeap()
+    var generator = SystemRandomNumberGenerator()
+    let probe = Probe()
+    var live: [TimerID] = []
+    for round in 0..<1_000 {
+      live.append(
+        heap.insert(at: Instant(nanoseconds: .random(in: 0..<500, using: &generator)), probe, tag: UInt32(round)))
+      guard round % 3 == 0 else { continue }
+      let wasRemoved = heap.remove(live.remove(at: .random(in: live.indices, using: &generator)))
+      #expect(wasRemoved)
+    }
+    #expect(heap.count == live.count)
+    var previous: UInt64 = 0
+    while let next = heap.next {
+      #expect(next.nanoseconds >= previous)
+      previous = next.nanoseconds
+      let due = heap.popDue(now: Instant(nanoseconds: previous))
+      #expect(due != nil)
+    }
+    #expect(heap.count == 0)
+  }
+
+  @Test func `jobs submitted from many threads all run on the loop, once`() throws {
+    let loop = try EventLoop(index: 0)
+    let counter = Atomic<Int>(0)
+    loop.start()
+    let threads = (0..<8).map { _ -> pthread_t in
+      var thread = pthread_t()
+      let box = Unmanaged.passRetained(
+        Work {
+          for _ in 0..<1_000 {
+            let wasTaken = loop.submit(
+              .work {
+                #expect(loop.isCurrent && EventLoop.current === loop)
+                counter.add(1, ordering: .relaxed)
+              })
+            #expect(wasTaken)
+          }
+        })
+      pthread_create(
+        &thread, nil,
+        { argument in
+          Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue().body()
+          return nil
+        }, box.toOpaque())
+      return thread
+    }
+    for thread in threads { pthread_join(thread, nil) }
+    loop.stop()
+    loop.join()
+    #expect(counter.load(ordering: .relaxed) == 8_000)
+    #expect(!loop.submit(.work {}))
+    #expect(EventLoop.current == nil)
+  }
+
+  @Test func `the mailbox takes its limit, refuses one more, and grants pass`() throws {
+    let loop = try EventLoop(index: 0)
+    var ran = 0
+    for _ in 0..<EventLoop.mailboxLimit { #expect(loop.submit(.work { ran += 1 })) }
+    #expect(!loop.submit(.work { ran += 1 }))
+    #expect(loop.submitPastBound(.work { ran += 1 }))
+    loop.stop()
+    loop.run()
+    #expect(ran == EventLoop.mailboxLimit + 1)
+  }
+
+  @Test func `a job runs after the one that enqueued it, and the turn ends after both`() throws {
+    let loop = try EventLoop(index: 0)
+    var order: [String] = []
+    let probe = Probe()
+    loop.enqueue(
+      .work {
+        loop.enqueue(
+          .work {
+            order.append("inner, turn ends \(probe.turns)")
+            loop.stop()
+          })
+        loop.atEndOfTurn(probe)
+        order.append("outer")
+      })
+    loop.run()
+    #expect(order == ["outer", "inner, turn ends 0"])
+    #expect(probe.turns == 1)
+  }
+
+  @Test func `readiness is reported until it is taken, and never after remove`() throws {
+    let loop = try EventLoop(index: 0)
+    let (ours, theirs) = socketPair()
+    let (other, otherPeer) = socketPair()
+    defer { for descriptor in [ours, theirs, other, otherPeer] { close(descriptor) } }
+    let first = Probe()
+    let second = Probe()
+    let firstToken = try loop.add(ours, .read, handler: first)
+    let secondToken = try loop.add(other, .read, handler: second)
+    #expect(write(theirs, "x", 1) == 1)
+    #expect(write(otherPeer, "x", 1) == 1)
+    // Whoever comes first removes both: the other's event, already read from the kernel, must not arrive.
+    let remove: (DescriptorInterest) -> Void = { _ in
+      loop.remove(firstToken)
+      loop.remove(secondToken)
+      loop.stop()
+    }
+    first.onReady = remove
+    second.onReady = remove
+    loop.run()
+    #expect(first.ready.count + second.ready.count == 1)
+    loop.modify(firstToken, .write)
+    loop.remove(firstToken)
+  }
+
+  @Test func `write interest and a hangup are told apart`() throws {
+    let loop = try EventLoop(index: 0)
+    let (ours, theirs) = socketPair()
+    defer { close(ours) }
+    let probe = Probe()
+    let token = try loop.add(ours, .write, handler: probe)
+    probe.onReady = { ready in
+      if ready.contains(.hangup) { return loop.stop() }
+      loop.modify(token, [])
+      close(theirs)
+    }
+    loop.run()
+    #expect(probe.ready.first == .write)
+    #expect(probe.ready.last?.contains(.hangup) == true)
+  }
+
+  @Test func `a descriptor that cannot be watched is an error with its cause`() throws {
+    let loop = try EventLoop(index: 0)
+    #expect(throws: EventLoopError.self) { try loop.add(-1, .read, handler: Probe()) }
+  }
+}
+
+/// A thread's body.
+private final class Work: Sendable {
+  let body: @Sendable () -> Void
+  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+}
