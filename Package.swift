@@ -55,6 +55,7 @@ let package = Package(
     library("JSON", dependencies: ["Bytes"]),
     library("Wire", dependencies: ["Bytes"]),
     library("ProviderAPI", dependencies: ["CProviderABI", "JSON", "Bytes"]),
+    library("ProviderTesting", dependencies: ["CProviderABI"]),
     library("OpenAIWire", dependencies: ["ProviderAPI", "JSON", "Bytes"]),
     library("Host", dependencies: ["Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
     .executableTarget(
@@ -63,12 +64,14 @@ let package = Package(
     tests(of: "JSON", dependencies: ["Bytes"]),
     tests(of: "Wire", dependencies: ["Bytes"]),
     tests(of: "CProviderABI"),
-    tests(of: "ProviderAPI", dependencies: ["CProviderABI", "JSON", "Bytes"]),
-    tests(of: "OpenAIWire", dependencies: ["ProviderAPI", "JSON", "Bytes"]),
-    tests(of: "Echo", dependencies: ["ProviderAPI", "CProviderABI", "JSON", "Bytes"]),
-    tests(of: "OpenAICompatible", dependencies: ["OpenAIWire", "ProviderAPI", "JSON", "Bytes"]),
-    tests(of: "Kimi", dependencies: ["OpenAIWire", "ProviderAPI", "JSON", "Bytes"]),
-    tests(of: "GLM", dependencies: ["OpenAIWire", "ProviderAPI", "JSON", "Bytes"]),
+    tests(of: "ProviderAPI", dependencies: ["ProviderTesting", "CProviderABI", "JSON", "Bytes"]),
+    tests(of: "OpenAIWire", dependencies: ["ProviderTesting", "CProviderABI", "ProviderAPI", "JSON", "Bytes"]),
+    tests(of: "Echo", dependencies: ["ProviderTesting", "ProviderAPI", "CProviderABI", "JSON", "Bytes"]),
+    tests(
+      of: "OpenAICompatible",
+      dependencies: ["ProviderTesting", "CProviderABI", "OpenAIWire", "ProviderAPI", "JSON", "Bytes"]),
+    tests(of: "Kimi", dependencies: ["ProviderTesting", "CProviderABI", "OpenAIWire", "ProviderAPI", "JSON", "Bytes"]),
+    tests(of: "GLM", dependencies: ["ProviderTesting", "CProviderABI", "OpenAIWire", "ProviderAPI", "JSON", "Bytes"]),
     tests(of: "Host", dependencies: ["Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
   ]
     + plugin("Echo", dependencies: ["ProviderAPI", "JSON", "Bytes"])

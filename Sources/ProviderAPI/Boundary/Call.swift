@@ -113,6 +113,8 @@ final class Call: TaskExecutor, @unchecked Sendable {  // constants, and states 
   /// Hands one event to the host: the status, which `settle` turns into waiting or an error.
   func emit(_ event: inout prv_event) -> Int32 {
     event.size = UInt32(MemoryLayout<prv_event>.size)
+    // A resume that came before this event is no answer to the pause that may come after it.
+    flow.withLock { if case .resumed = $0 { $0 = .open } }
     return host.emit(host.context, handle, &event)
   }
 
@@ -122,6 +124,7 @@ final class Call: TaskExecutor, @unchecked Sendable {  // constants, and states 
     case PRV_OK: return
     case PRV_PAUSE: try await waitForRoom()
     case PRV_CANCELLED, PRV_E_STALE: throw .cancelled
+    case PRV_E_INVALID_ARGUMENT: throw ProviderError(.badResponse, "the answer holds text that is not UTF-8")
     default: throw ProviderError(.internal, "the host refused an event with status \(status)")
     }
   }

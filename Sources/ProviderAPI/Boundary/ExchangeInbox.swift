@@ -152,7 +152,7 @@ final class ExchangeInbox: Sendable {
   private func receive(bytes: Int, _ append: (inout ExchangePieces) -> Void) {
     let (reader, overflows) = state.withLock { state -> (UnsafeContinuation<Void, Never>?, Bool) in
       guard state.outcome == nil else { return (nil, false) }
-      guard bytes <= unreadBytesLimit - state.pieces.count else { return (nil, true) }
+      guard ExchangePieces.headBytes + bytes <= unreadBytesLimit - state.pieces.count else { return (nil, true) }
       append(&state.pieces)
       return (state.reader.take(), false)
     }

@@ -20,6 +20,9 @@ struct ExchangePieces: ~Copyable, @unchecked Sendable {  // its buffer is its ow
     var data: UInt32
   }
 
+  /// What the lengths of one piece take.
+  static var headBytes: Int { MemoryLayout<Head>.size }
+
   /// Bytes that wait, lengths included.
   var count: Int { buffer.count - shownBytes }
 
