@@ -49,7 +49,7 @@ let package = Package(
     .library(name: "glm", type: .dynamic, targets: ["GLMEntry"]),
   ],
   targets: [
-    .target(name: "CProviderABI"),
+    .target(name: "CProviderABI", exclude: ["provider_abi.lock"]),
     .target(name: "CLinux"),
     library("Bytes"),
     library("JSON", dependencies: ["Bytes"]),

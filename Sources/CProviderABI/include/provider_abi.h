@@ -330,7 +330,7 @@ typedef struct prv_provider {
   void (*call_close)(void *self, void *context);
 } prv_provider;
 
-/* ---- Host and services -------------------------------------------------------------------------------------------- */
+/* ---- Host and services ------------------------------------------------------------------------------------------ */
 
 /* What a plugin gets in `create`. Valid until `destroy` returned. Every function here and in the services:
    [thread: any] [blocking: no], from `create` on; `ctx` is the table's own ctx field. */
