@@ -175,6 +175,42 @@ struct EventLoopTests {
     #expect(probe.ready.last?.contains(.hangup) == true)
   }
 
+  @Test func `interest taken back in a turn holds for what this turn had already read`() throws {
+    let loop = try EventLoop(index: 0)
+    let (ours, theirs) = socketPair()
+    let (other, otherPeer) = socketPair()
+    defer { for descriptor in [ours, theirs, other, otherPeer] { close(descriptor) } }
+    let first = Probe()
+    let second = Probe()
+    let firstToken = try loop.add(ours, .read, handler: first)
+    let secondToken = try loop.add(other, .read, handler: second)
+    #expect(write(theirs, "x", 1) == 1)
+    #expect(write(otherPeer, "x", 1) == 1)
+    let pause: (DescriptorInterest) -> Void = { _ in
+      loop.modify(firstToken, [])
+      loop.modify(secondToken, [])
+      loop.stop()
+    }
+    first.onReady = pause
+    second.onReady = pause
+    loop.run()
+    #expect(first.ready.count + second.ready.count == 1)
+  }
+
+  @Test func `a timer that schedules itself in the past does not hold the turn`() throws {
+    let loop = try EventLoop(index: 0)
+    let probe = Probe()
+    probe.onTimer = { tag in
+      if tag == 100 { return loop.stop() }
+      _ = loop.schedule(at: Instant(nanoseconds: 0), probe, tag: tag + 1)
+      loop.atEndOfTurn(probe)
+    }
+    _ = loop.schedule(at: Instant(nanoseconds: 0), probe, tag: 0)
+    loop.run()
+    #expect(probe.fired.count == 101)
+    #expect(probe.turns == 100)
+  }
+
   @Test func `a descriptor that cannot be watched is an error with its cause`() throws {
     let loop = try EventLoop(index: 0)
     #expect(throws: EventLoopError.self) { try loop.add(-1, .read, handler: Probe()) }

@@ -58,10 +58,12 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
   /// Jobs run in one turn before descriptors are looked at again.
   private static let jobsPerTurn = 4_096
   private static let eventsPerTurn = 256
+  private static let readBufferBytes = 65_536
 
   private struct Registration {
     var descriptor: Int32
     var generation: UInt32
+    var interest: DescriptorInterest
     var handler: (any DescriptorHandler)?
   }
 
@@ -74,6 +76,8 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
   package let index: Int
   /// CLOCK_MONOTONIC, read once a turn.
   package private(set) var now: Instant
+  /// Scratch for whoever reads a descriptor; what it holds is gone when the handler returns. Thread: the loop's.
+  package let readBuffer: UnsafeMutableRawBufferPointer
 
   private let epoll: Int32
   private let wake: Int32
@@ -100,6 +104,7 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
       throw EventLoopError(call: "eventfd", code: code)
     }
     events = .allocate(capacity: Self.eventsPerTurn)
+    readBuffer = .allocate(byteCount: Self.readBufferBytes, alignment: 64)
     var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(u64: .max))
     epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &event)
   }
@@ -108,6 +113,7 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
     close(epoll)
     close(wake)
     events.deallocate()
+    readBuffer.deallocate()
   }
 
   // MARK: - Threads
@@ -196,10 +202,12 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
     if let free = freeRegistrations.popLast() {
       slot = free
       registrations[Int(slot)].descriptor = descriptor
+      registrations[Int(slot)].interest = interest
       registrations[Int(slot)].handler = handler
     } else {
       slot = UInt32(registrations.count)
-      registrations.append(Registration(descriptor: descriptor, generation: 1, handler: handler))
+      registrations.append(
+        Registration(descriptor: descriptor, generation: 1, interest: interest, handler: handler))
     }
     let token = DescriptorToken(index: slot, generation: registrations[Int(slot)].generation)
     var event = Self.event(interest, token)
@@ -211,8 +219,10 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
     return token
   }
 
+  /// Watches for something else from now on, also among the events of this turn.
   package func modify(_ token: DescriptorToken, _ interest: DescriptorInterest) {
-    guard isKnown(token) else { return }
+    guard isKnown(token), registrations[Int(token.index)].interest != interest else { return }
+    registrations[Int(token.index)].interest = interest
     var event = Self.event(interest, token)
     epoll_ctl(epoll, EPOLL_CTL_MOD, registrations[Int(token.index)].descriptor, &event)
   }
@@ -269,7 +279,7 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
     let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), waitMilliseconds())
     now = .now()
     for index in 0..<max(0, Int(count)) { dispatch(events[index]) }
-    while let (target, tag) = timers.popDue(now: now) { target.timerFired(tag) }
+    fireTimers()
     let isStopping = self.isStopping
     collectMail(closing: isStopping)
     var left = Self.jobsPerTurn
@@ -279,6 +289,15 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
     }
     endTurn()
     return !isStopping || !jobs.isEmpty || !turnEnds.isEmpty
+  }
+
+  /// At most as many as there were, so that one which schedules itself in the past does not hold the turn.
+  private func fireTimers() {
+    var left = timers.count
+    while left > 0, let (target, tag) = timers.popDue(now: now) {
+      target.timerFired(tag)
+      left -= 1
+    }
   }
 
   private func waitMilliseconds() -> Int32 {
@@ -297,12 +316,13 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
     }
     let token = DescriptorToken(index: UInt32(truncatingIfNeeded: data), generation: UInt32(data >> 32))
     guard isKnown(token), let handler = registrations[Int(token.index)].handler else { return }
+    let interest = registrations[Int(token.index)].interest
     var ready: DescriptorInterest = []
-    if event.events & EPOLLIN.rawValue != 0 { ready.insert(.read) }
-    if event.events & EPOLLOUT.rawValue != 0 { ready.insert(.write) }
+    if event.events & EPOLLIN.rawValue != 0, interest.contains(.read) { ready.insert(.read) }
+    if event.events & EPOLLOUT.rawValue != 0, interest.contains(.write) { ready.insert(.write) }
     if event.events & EPOLLHUP.rawValue != 0 { ready.insert(.hangup) }
     if event.events & EPOLLERR.rawValue != 0 { ready.insert(.error) }
-    handler.descriptorReady(ready)
+    if !ready.isEmpty { handler.descriptorReady(ready) }
   }
 
   private func collectMail(closing: Bool) {
