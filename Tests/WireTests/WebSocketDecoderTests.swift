@@ -1,0 +1,200 @@
+import Bytes
+import Testing
+import Wire
+
+/// What a decoder said, with its payload copied.
+private enum Seen: Equatable {
+  case text(String)
+  case binary([UInt8])
+  case ping(String)
+  case pong(String)
+  case close(UInt16?, String)
+
+  init(_ event: WebSocketEvent) {
+    func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
+    self =
+      switch event {
+      case .text(let bytes): .text(text(bytes))
+      case .binary(let bytes): .binary([UInt8](bytes))
+      case .ping(let bytes): .ping(text(bytes))
+      case .pong(let bytes): .pong(text(bytes))
+      case .close(let code, let reason): .close(code, text(reason))
+      }
+  }
+}
+
+/// A frame as a client may send it, right or wrong.
+private func frame(
+  _ opcode: UInt8, _ payload: [UInt8], final: Bool = true, reserved: UInt8 = 0, masked: Bool = true,
+  lengthBytes: Int? = nil
+) -> [UInt8] {
+  var bytes: [UInt8] = [(final ? 0x80 : 0) | reserved | opcode]
+  let mask: UInt8 = masked ? 0x80 : 0
+  let width = lengthBytes ?? (payload.count <= 125 ? 0 : payload.count <= 65_535 ? 2 : 8)
+  switch width {
+  case 0: bytes.append(mask | UInt8(payload.count))
+  case 2: bytes += [mask | 126, UInt8(payload.count >> 8), UInt8(payload.count & 255)]
+  default: bytes += [mask | 127] + (0..<8).map { UInt8(truncatingIfNeeded: payload.count >> (56 - 8 * $0)) }
+  }
+  guard masked else { return bytes + payload }
+  let key: [UInt8] = [0x37, 0xFA, 0x21, 0x3D]
+  return bytes + key + payload.enumerated().map { $1 ^ key[$0 & 3] }
+}
+
+private func text(_ string: String, final: Bool = true) -> [UInt8] { frame(1, Array(string.utf8), final: final) }
+
+/// Feeds `bytes` in pieces of the given sizes and collects the events.
+private func decode(
+  _ bytes: [UInt8], pieces: [Int]? = nil, limit: Int = 1 << 20, role: WebSocketDecoder.Role = .server,
+  acceptsBinary: Bool = true
+) -> (events: [Seen], error: WebSocketError?) {
+  var decoder = WebSocketDecoder(role: role, messageBytesLimit: limit, acceptsBinary: acceptsBinary)
+  var input = ByteBuffer()
+  var events: [Seen] = []
+  var rest = bytes[...]
+  do {
+    for piece in pieces ?? [bytes.count] {
+      input.append(Array(rest.prefix(piece)))
+      rest = rest.dropFirst(piece)
+      while let event = try decoder.next(&input) { events.append(Seen(event)) }
+    }
+    return (events, nil)
+  } catch {
+    return (events, error)
+  }
+}
+
+struct WebSocketDecoderTests {
+  private static let golden: [UInt8] =
+    text("hello") + text("") + text("frag", final: false) + frame(9, Array("ping".utf8))
+    + frame(0, Array("mented ä€😀".utf8), final: false) + frame(10, []) + frame(0, Array(" end".utf8))
+    + frame(2, (0..<200).map { UInt8($0) }) + text(String(repeating: "x€", count: 20_000))
+    + frame(8, [0x03, 0xE8] + Array("bye".utf8))
+
+  private static let goldenEvents: [Seen] = [
+    .text("hello"), .text(""), .ping("ping"), .pong(""), .text("fragmented ä€😀 end"),
+    .binary((0..<200).map { UInt8($0) }), .text(String(repeating: "x€", count: 20_000)), .close(1000, "bye"),
+  ]
+
+  @Test func `a stream gives the same events in one piece`() {
+    let (events, error) = decode(Self.golden)
+    #expect(events == Self.goldenEvents)
+    #expect(error == nil)
+  }
+
+  @Test func `a stream gives the same events split at every byte boundary`() {
+    // The long message is left out: what matters are the boundaries of the heads and of the characters.
+    let bytes = Array(Self.golden[..<(Self.golden.count - 80_000 - 14 - 11)])
+    let whole = decode(bytes)
+    for cut in 0...bytes.count {
+      let halves = decode(bytes, pieces: [cut, bytes.count - cut])
+      #expect(halves.events == whole.events && halves.error == nil, "cut at \(cut)")
+    }
+  }
+
+  @Test func `a stream gives the same events byte by byte`() {
+    let (events, error) = decode(Self.golden, pieces: Array(repeating: 1, count: Self.golden.count))
+    #expect(events == Self.goldenEvents)
+    #expect(error == nil)
+  }
+
+  @Test(
+    arguments: [
+      (frame(1, [0x61], reserved: 0x40), 1002), (frame(1, [0x61], reserved: 0x20), 1002),
+      (frame(1, [0x61], reserved: 0x10), 1002), (frame(3, []), 1002), (frame(7, []), 1002), (frame(11, []), 1002),
+      (frame(15, []), 1002), (frame(1, [0x61], masked: false), 1002), (frame(9, [], final: false), 1002),
+      (frame(9, [UInt8](repeating: 0, count: 126)), 1002), (frame(0, [0x61]), 1002),
+      (text("a", final: false) + text("b"), 1002), (frame(1, [0x61], lengthBytes: 2), 1002),
+      (frame(1, [UInt8](repeating: 0x61, count: 200), lengthBytes: 8), 1002),
+      ([0x81, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0], 1002), (frame(8, [0x03]), 1002), (frame(8, [0x03, 0xED]), 1002),
+      (frame(8, [0x03, 0xE7]), 1002), (frame(8, [0x0B, 0xB7]), 1002), (frame(8, [0x13, 0x88]), 1002),
+      (frame(8, [0x03, 0xE8, 0xFF]), 1007), (frame(1, [0xFF]), 1007), (frame(1, [0xE2, 0x82]), 1007),
+      (frame(1, [0xE2, 0x82], final: false) + frame(0, [0x41]), 1007),
+    ] as [([UInt8], UInt16)])
+  func `what breaks the protocol is refused with its code`(bytes: [UInt8], code: UInt16) {
+    #expect(decode(bytes).error?.closeCode == code)
+    #expect(decode(bytes, pieces: Array(repeating: 1, count: bytes.count)).error?.closeCode == code)
+  }
+
+  @Test(arguments: [1000, 1003, 1007, 1011, 1012, 1014, 3000, 4999] as [UInt16])
+  func `close codes that may be sent are taken`(code: UInt16) {
+    let bytes = frame(8, [UInt8(code >> 8), UInt8(code & 255)])
+    #expect(decode(bytes).events == [.close(code, "")])
+  }
+
+  @Test func `bad UTF-8 fails before its frame is whole`() {
+    let bytes = frame(1, Array("ab".utf8) + [0xF5] + [UInt8](repeating: 0x61, count: 50))
+    let head = Array(bytes[..<9])
+    #expect(decode(head, pieces: [8, 1]).error?.closeCode == 1007)
+  }
+
+  @Test(arguments: [(99, true), (100, true), (101, false)])
+  func `a message is taken up to its limit, and refused at its head beyond`(size: Int, fits: Bool) {
+    let payload = [UInt8](repeating: 0x61, count: size)
+    let whole = decode(frame(1, payload), limit: 100)
+    #expect((whole.error == nil) == fits)
+    // In two fragments the sum counts.
+    let fragments = decode(
+      frame(1, Array(payload[..<50]), final: false) + frame(0, Array(payload[50...])), limit: 100)
+    #expect((fragments.error?.closeCode == 1009) == !fits)
+    // The head alone is enough to refuse.
+    if !fits { #expect(decode(Array(frame(1, payload)[..<6]), limit: 100).error?.closeCode == 1009) }
+  }
+
+  @Test func `fragments are counted up to their limit`() {
+    var decoder = WebSocketDecoder(role: .server, messageBytesLimit: 100)
+    var input = ByteBuffer()
+    func feed(_ bytes: [UInt8]) throws(WebSocketError) {
+      input.append(bytes)
+      while try decoder.next(&input) != nil {}
+    }
+    #expect(throws: Never.self) {
+      try feed(text("", final: false))
+      for _ in 1..<WebSocketDecoder.fragmentsLimit { try feed(frame(0, [], final: false)) }
+    }
+    #expect(throws: WebSocketError.self) { try feed(frame(0, [], final: true)) }
+  }
+
+  @Test func `binary is refused at its first byte where only text is spoken`() {
+    #expect(decode(frame(2, [1, 2, 3]), acceptsBinary: false).error?.closeCode == 1003)
+    #expect(decode(frame(1, [0x61]), acceptsBinary: false).events == [.text("a")])
+  }
+
+  @Test func `a client refuses masked frames and takes plain ones`() {
+    #expect(decode(frame(1, [0x61]), role: .client).error?.closeCode == 1002)
+    #expect(decode(frame(1, [0x61], masked: false), role: .client).events == [.text("a")])
+  }
+}
+
+struct WebSocketEncoderTests {
+  @Test(arguments: [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])
+  func `a frame reads back whatever its length, in every way of writing it`(size: Int) {
+    let payload = [UInt8](repeating: 0x61, count: size)
+    let expected = [Seen.text(String(repeating: "a", count: size))]
+    var plain = ByteBuffer()
+    payload.withUnsafeBytes { WebSocketEncoder.append(.text, $0, to: &plain) }
+    #expect(decode(plain.copy(), role: .client).events == expected)
+
+    var masked = ByteBuffer()
+    payload.withUnsafeBytes { WebSocketEncoder.appendMasked(.text, $0, key: 0x1234_5678, to: &masked) }
+    #expect(decode(masked.copy()).events == expected)
+
+    var composed = ByteBuffer()
+    composed.append("before")
+    let mark = WebSocketEncoder.beginMessage(in: &composed)
+    composed.append(payload)
+    WebSocketEncoder.endMessage(mark, opcode: .text, in: &composed)
+    composed.consume(6)
+    #expect(composed.copy() == plain.copy())
+  }
+
+  @Test func `a close reason is cut between characters`() {
+    for padding in 118...124 {
+      var buffer = ByteBuffer()
+      WebSocketEncoder.appendClose(code: 1008, reason: String(repeating: "x", count: padding) + "€", to: &buffer)
+      let kept = padding <= 120 ? padding + 3 : min(padding, 123)
+      #expect(buffer.count == 2 + 2 + kept)
+      #expect(decode(buffer.copy(), role: .client).error == nil)
+    }
+  }
+}
