@@ -1,0 +1,40 @@
+internal import CProviderABI
+
+/// Reads a prv_done.
+enum EndReader {
+  private static let needed = UInt32(MemoryLayout<prv_done>.offset(of: \.http_status)!)
+
+  /// nil when `size` does not even cover the status.
+  static func read(_ source: UnsafePointer<prv_done>) -> ProviderEnd? {
+    guard source.pointee.size >= needed else { return nil }
+    let done = copyHead(source, size: source.pointee.size, over: prv_done())
+    switch done.status {
+    case PRV_OK: return .succeeded
+    case PRV_CANCELLED: return .cancelled
+    default: return .failed(failure(done))
+    }
+  }
+
+  private static func failure(_ done: prv_done) -> ProviderFailure {
+    var failure = ProviderFailure(status: known(done.status), message: done.message.excerpt)
+    failure.httpStatus = done.http_status
+    failure.isRetryable =
+      switch done.retryable {
+      case PRV_RETRY_NO: false
+      case PRV_RETRY_YES: true
+      default: nil
+      }
+    failure.retryAfterNanoseconds = done.retry_after_ns
+    failure.providerCode = done.provider_code.excerpt
+    failure.upstreamRequestID = done.upstream_request_id.excerpt
+    return failure
+  }
+
+  /// `status` when it is an error that this host knows, otherwise PRV_E_INTERNAL.
+  static func known(_ status: Int32) -> Int32 {
+    switch status {
+    case PRV_E_LIMIT...PRV_E_INVALID_ARGUMENT, PRV_E_CONCURRENCY...PRV_E_AUTH: status
+    default: PRV_E_INTERNAL
+    }
+  }
+}

@@ -1,0 +1,180 @@
+internal import CProviderABI
+internal import Synchronization
+
+/// Finds plugins and makes the configured providers of them, exactly once, however many threads ask first.
+///
+/// Both steps are double-checked: an atomic load, then a mutex, then a second look. What they answer never changes.
+package final class PluginHost: Sendable {
+  private let settings: PluginHostSettings
+  private let store: PluginStore
+  private let log: Log
+  private let places: [LoopPlace]
+  private let lock = Mutex(())
+  private let detected = AtomicLazyReference<DetectedProviders>()
+  private let registered = AtomicLazyReference<ProviderRegistry>()
+  private let wasDetectionRepeated = Atomic(false)
+  private let wasRegistrationRepeated = Atomic(false)
+
+  /// `loops` by their index; `upstream` makes the client of a loop, nil when there is no HTTP library.
+  package init(
+    settings: PluginHostSettings, log: Log, loops: [EventLoop], upstream: (EventLoop) -> (any UpstreamClient)?
+  ) {
+    precondition(
+      loops.count <= CallHandle.loopsLimit && loops.indices.allSatisfy { loops[$0].index == $0 },
+      "loops are numbered from 0, at most \(CallHandle.loopsLimit)")
+    self.settings = settings
+    self.log = log
+    store = PluginStore(stateDirectory: settings.stateDirectory)
+    places = loops.map { LoopPlace(loop: $0, upstream: upstream($0)) }
+  }
+
+  /// Loads what the plugin directories hold. Each call scans anew; `detect` keeps the first.
+  package func discover() -> PluginScan { PluginScan.run(directories: settings.directories, store: store) }
+
+  /// Which plugins there are, and which of them the configured providers need. Thread: any.
+  package func detect() -> DetectedProviders {
+    if let known = detected.load() {
+      noteRepetition(wasDetectionRepeated, "Provider detection already complete")
+      return known
+    }
+    return lock.withLock { _ in detectLocked() }
+  }
+
+  private func detectLocked() -> DetectedProviders {
+    if let known = detected.load() { return known }
+    let scan = discover()
+    for refusal in scan.refused {
+      log.warning(
+        "plugin refused", ("path", refusal.path), ("reason", refusal.reason), ("remedy", refusal.remedy))
+    }
+    return detected.storeIfNil(DetectedProviders(scan: scan, providers: settings.providers))
+  }
+
+  /// Makes and starts every configured provider whose plugin is there. Thread: any but a loop: `create` may take a
+  /// second.
+  package func register() -> ProviderRegistry {
+    if let known = registered.load() {
+      noteRepetition(wasRegistrationRepeated, "Providers already configured")
+      return known
+    }
+    return lock.withLock { _ in
+      if let known = registered.load() { return known }
+      return registered.storeIfNil(makeRegistry(detectLocked()))
+    }
+  }
+
+  private func makeRegistry(_ detected: DetectedProviders) -> ProviderRegistry {
+    var made: [InProcessProvider] = []
+    var refused: [ProviderRefusal] = []
+    for settings in detected.providers {
+      do throws(PluginFault) {
+        guard !made.contains(where: { $0.information.id == settings.id }) else {
+          throw PluginFault("another provider has the same id", remedy: "give each provider its own id")
+        }
+        made.append(try make(settings, detected.scan))
+      } catch {
+        let refusal = ProviderRefusal(id: settings.id, reason: error.reason, remedy: error.remedy)
+        log.warning(
+          "provider refused", ("provider", refusal.id), ("reason", refusal.reason), ("remedy", refusal.remedy))
+        refused.append(refusal)
+      }
+    }
+    return ProviderRegistry(made: made, refusedProviders: refused, scan: detected.scan)
+  }
+
+  private func make(_ settings: InstanceSettings, _ scan: PluginScan) throws(PluginFault) -> InProcessProvider {
+    guard let offer = scan.offer(of: settings.plugin) else {
+      throw PluginFault(
+        "no loaded plugin offers \"\(settings.plugin)\"", remedy: "put its plugin into one of the plugin directories")
+    }
+    guard !offer.description.isBlocking else {
+      throw PluginFault(
+        "its plugin \(offer.plugin.path) blocks its thread, and this version runs plugins only in process",
+        remedy: "use a plugin without PRV_PROVIDER_BLOCKING")
+    }
+    guard !offer.description.needsKey || settings.key != nil else {
+      throw PluginFault("it has no API key", remedy: "set api_key of the provider")
+    }
+    if offer.description.requiredServices.contains(PRV_SERVICE_HTTP), places.contains(where: { $0.upstream == nil }) {
+      throw PluginFault("it needs HTTP, and no HTTP library was found", remedy: "install the Debian package libcurl4")
+    }
+    if let key = settings.key { log.redact(key) }
+    let provider = try InProcessProvider(
+      offer: offer, settings: settings, places: places, graceMilliseconds: self.settings.graceMilliseconds, log: log)
+    try provider.create(offer.description.id)
+    return provider
+  }
+
+  /// Says once that work was asked for that is done.
+  private func noteRepetition(_ flag: borrowing Atomic<Bool>, _ message: String) {
+    guard !flag.load(ordering: .relaxed), !flag.exchange(true, ordering: .relaxed) else { return }
+    log.info(message)
+  }
+}
+
+/// What a plugin host is made with.
+package struct PluginHostSettings: Sendable {
+  /// In the order of precedence.
+  package var directories: [String]
+  package var stateDirectory: String
+  /// In the order of the configuration.
+  package var providers: [InstanceSettings]
+  /// How long a cancelled call may take to say `done` (PRV-R010).
+  package var graceMilliseconds: UInt64 = 2000
+
+  package init(directories: [String], stateDirectory: String, providers: [InstanceSettings]) {
+    self.directories = directories
+    self.stateDirectory = stateDirectory
+    self.providers = providers
+  }
+}
+
+/// The answer of detection: what was found, and what is to be made of it.
+package final class DetectedProviders: Sendable {
+  package let scan: PluginScan
+  package let providers: [InstanceSettings]
+
+  init(scan: PluginScan, providers: [InstanceSettings]) {
+    self.scan = scan
+    self.providers = providers
+  }
+}
+
+/// A configured provider that could not be made, and why.
+package struct ProviderRefusal: Sendable, Equatable, CustomStringConvertible {
+  package var id: String
+  package var reason: String
+  package var remedy: String
+
+  package var description: String { "cannot start provider \(id): \(reason); \(remedy)" }
+}
+
+/// The providers of one configuration; immutable.
+package final class ProviderRegistry: Sendable {
+  /// In the order of the configuration.
+  package let providers: [any ProviderInstance]
+  /// Providers that could not be made.
+  package let refusedProviders: [ProviderRefusal]
+  package let plugins: [LoadedPlugin]
+  /// Files that were not taken as plugins.
+  package let refused: [PluginRefusal]
+  private let inProcess: [InProcessProvider]
+
+  init(made: [InProcessProvider], refusedProviders: [ProviderRefusal], scan: PluginScan) {
+    inProcess = made
+    providers = made
+    self.refusedProviders = refusedProviders
+    plugins = scan.loaded
+    refused = scan.refused
+  }
+
+  /// Takes no new calls and cancels the open ones. Thread: any but a loop.
+  package func stop() {
+    for provider in inProcess { provider.stop() }
+  }
+
+  /// Frees what `stop` ended, and returns the ids of those that still have calls; their plugins stay as they are.
+  package func destroy() -> [String] {
+    inProcess.filter { !$0.destroy() }.map(\.information.id)
+  }
+}
