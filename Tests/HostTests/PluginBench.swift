@@ -23,12 +23,13 @@ final class PluginBench: @unchecked Sendable {
   let log: LogReader
   private let library: UnsafeMutableRawPointer
 
-  init(_ change: (inout InstanceSettings) -> Void = { _ in }, graceMilliseconds: UInt64 = 2000) throws {
+  init(_ change: (inout ProviderSettings) -> Void = { _ in }, graceMilliseconds: UInt64 = 2000) throws {
     let directory = try Self.compiled.get()
     state = try TemporaryDirectory()
     loop = try EventLoop(index: 0)
     log = try LogReader()
-    var settings = InstanceSettings(id: "bench", plugin: "calls", key: "sk-0123456789")
+    var settings = ProviderSettings(id: "bench", plugin: "calls")
+    settings.apiKey = Secret(value: "sk-0123456789")
     change(&settings)
     var hostSettings = PluginHostSettings(
       directories: [directory.path], stateDirectory: state.path, providers: [settings])

@@ -31,23 +31,24 @@ package final class InProcessProvider: ProviderInstance, @unchecked Sendable {
 
   /// `loops` by their index, with what serves all instances on each.
   init(
-    offer: (plugin: LoadedPlugin, description: ProviderDescription), settings: InstanceSettings,
+    offer: (plugin: LoadedPlugin, description: ProviderDescription), settings: ProviderSettings,
     places: [LoopPlace], graceMilliseconds: UInt64, log: Log
   ) throws(PluginFault) {
     plugin = offer.plugin
     self.log = log
     self.graceMilliseconds = graceMilliseconds
-    var settings = settings
-    if settings.baseURL.isEmpty { settings.baseURL = offer.description.defaultBaseURL }
-    information = Self.information(of: offer, settings)
-    self.settings = VisibleSettings(json: try settings.createJSON())
-    requests = HTTPRequestReader(origins: try Self.origins(settings), key: settings.key)
+    let baseURL = settings.baseURL ?? offer.description.defaultBaseURL
+    information = Self.information(of: offer, settings, baseURL)
+    self.settings = VisibleSettings(json: try settings.createJSON(baseURL: baseURL))
+    requests = HTTPRequestReader(
+      origins: try Self.origins(settings, baseURL), key: settings.apiKey?.value)
     hasUpstream = places.allSatisfy { $0.upstream != nil }
     tables = places.map { CallTable(provider: self, loop: $0.loop, gate: $0.gate, upstream: $0.upstream) }
   }
 
   private static func information(
-    of offer: (plugin: LoadedPlugin, description: ProviderDescription), _ settings: InstanceSettings
+    of offer: (plugin: LoadedPlugin, description: ProviderDescription), _ settings: ProviderSettings,
+    _ baseURL: String
   ) -> ProviderInformation {
     ProviderInformation(
       id: settings.id, pluginID: offer.plugin.description.id, pluginPath: offer.plugin.path,
@@ -55,12 +56,14 @@ package final class InProcessProvider: ProviderInstance, @unchecked Sendable {
       capabilities: offer.description.capabilities, temperatureMax: offer.description.temperatureMax,
       defaultLimit: Int(offer.description.maxConcurrency),
       modelsJSON: settings.models.isEmpty ? offer.description.modelsJSON : settings.modelsJSON,
-      baseURL: settings.baseURL)
+      baseURL: baseURL)
   }
 
-  private static func origins(_ settings: InstanceSettings) throws(PluginFault) -> Set<UpstreamOrigin> {
+  private static func origins(_ settings: ProviderSettings, _ baseURL: String) throws(PluginFault) -> Set<
+    UpstreamOrigin
+  > {
     var origins: Set<UpstreamOrigin> = []
-    for url in [settings.baseURL] + settings.allowedOrigins where !url.isEmpty {
+    for url in [baseURL] + settings.allowedOrigins where !url.isEmpty {
       guard let origin = UpstreamOrigin(url) else {
         throw PluginFault(
           "\"\(url)\" of provider \"\(settings.id)\" is not an http or https URL without user information",

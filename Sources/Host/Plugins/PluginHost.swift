@@ -28,6 +28,15 @@ package final class PluginHost: Sendable {
     places = loops.map { LoopPlace(loop: $0, upstream: upstream($0)) }
   }
 
+  package convenience init(
+    configuration: Configuration, log: Log, loops: [EventLoop], upstream: (EventLoop) -> (any UpstreamClient)?
+  ) {
+    let settings = PluginHostSettings(
+      directories: configuration.plugins.searchPath, stateDirectory: configuration.stateDirectory,
+      providers: configuration.providers)
+    self.init(settings: settings, log: log, loops: loops, upstream: upstream)
+  }
+
   /// Loads what the plugin directories hold. Each call scans anew; `detect` keeps the first.
   package func discover() -> PluginScan { PluginScan.run(directories: settings.directories, store: store) }
 
@@ -66,7 +75,7 @@ package final class PluginHost: Sendable {
   private func makeRegistry(_ detected: DetectedProviders) -> ProviderRegistry {
     var made: [InProcessProvider] = []
     var refused: [ProviderRefusal] = []
-    for settings in detected.providers {
+    for settings in detected.providers where settings.isEnabled {
       do throws(PluginFault) {
         guard !made.contains(where: { $0.information.id == settings.id }) else {
           throw PluginFault("another provider has the same id", remedy: "give each provider its own id")
@@ -82,7 +91,7 @@ package final class PluginHost: Sendable {
     return ProviderRegistry(made: made, refusedProviders: refused, scan: detected.scan)
   }
 
-  private func make(_ settings: InstanceSettings, _ scan: PluginScan) throws(PluginFault) -> InProcessProvider {
+  private func make(_ settings: ProviderSettings, _ scan: PluginScan) throws(PluginFault) -> InProcessProvider {
     guard let offer = scan.offer(of: settings.plugin) else {
       throw PluginFault(
         "no loaded plugin offers \"\(settings.plugin)\"", remedy: "put its plugin into one of the plugin directories")
@@ -92,13 +101,13 @@ package final class PluginHost: Sendable {
         "its plugin \(offer.plugin.path) blocks its thread, and this version runs plugins only in process",
         remedy: "use a plugin without PRV_PROVIDER_BLOCKING")
     }
-    guard !offer.description.needsKey || settings.key != nil else {
+    guard !offer.description.needsKey || settings.apiKey != nil else {
       throw PluginFault("it has no API key", remedy: "set api_key of the provider")
     }
     if offer.description.requiredServices.contains(PRV_SERVICE_HTTP), places.contains(where: { $0.upstream == nil }) {
       throw PluginFault("it needs HTTP, and no HTTP library was found", remedy: "install the Debian package libcurl4")
     }
-    if let key = settings.key { log.redact(key) }
+    if let key = settings.apiKey { log.redact(key.value) }
     let provider = try InProcessProvider(
       offer: offer, settings: settings, places: places, graceMilliseconds: self.settings.graceMilliseconds, log: log)
     try provider.create(offer.description.id)
@@ -118,11 +127,11 @@ package struct PluginHostSettings: Sendable {
   package var directories: [String]
   package var stateDirectory: String
   /// In the order of the configuration.
-  package var providers: [InstanceSettings]
+  package var providers: [ProviderSettings]
   /// How long a cancelled call may take to say `done` (PRV-R010).
   package var graceMilliseconds: UInt64 = 2000
 
-  package init(directories: [String], stateDirectory: String, providers: [InstanceSettings]) {
+  package init(directories: [String], stateDirectory: String, providers: [ProviderSettings]) {
     self.directories = directories
     self.stateDirectory = stateDirectory
     self.providers = providers
@@ -132,9 +141,9 @@ package struct PluginHostSettings: Sendable {
 /// The answer of detection: what was found, and what is to be made of it.
 package final class DetectedProviders: Sendable {
   package let scan: PluginScan
-  package let providers: [InstanceSettings]
+  package let providers: [ProviderSettings]
 
-  init(scan: PluginScan, providers: [InstanceSettings]) {
+  init(scan: PluginScan, providers: [ProviderSettings]) {
     self.scan = scan
     self.providers = providers
   }
