@@ -44,6 +44,7 @@ let package = Package(
   products: [
     .executable(name: "patchbay", targets: ["patchbay"]),
     .library(name: "ProviderAPI", targets: ["ProviderAPI", "OpenAIWire"]),
+    .library(name: "ProviderTesting", targets: ["ProviderTesting"]),
     .library(name: "echo", type: .dynamic, targets: ["EchoEntry"]),
     .library(name: "openai-compatible", type: .dynamic, targets: ["OpenAICompatibleEntry"]),
     .library(name: "kimi", type: .dynamic, targets: ["KimiEntry"]),
@@ -64,7 +65,7 @@ let package = Package(
     tests(of: "Bytes"),
     tests(of: "JSON", dependencies: ["Bytes"]),
     tests(of: "Wire", dependencies: ["Bytes"]),
-    tests(of: "CProviderABI"),
+    tests(of: "CProviderABI", dependencies: ["ProviderTesting"]),
     tests(of: "ProviderAPI", dependencies: ["ProviderTesting", "CProviderABI", "JSON", "Bytes"]),
     tests(of: "OpenAIWire", dependencies: ["ProviderTesting", "CProviderABI", "ProviderAPI", "JSON", "Bytes"]),
     tests(of: "Echo", dependencies: ["ProviderTesting", "ProviderAPI", "CProviderABI", "JSON", "Bytes"]),

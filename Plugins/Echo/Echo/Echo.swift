@@ -29,10 +29,12 @@ public final class Echo: Provider {
     var usage = TokenUsage(inputTokens: 0, outputTokens: 0)
     for message in request.messages {
       let text = message.text
-      usage.inputTokens += Self.words(in: text)
-      if message.role == .user { question = text }
+      let words = Self.words(in: text)
+      usage.inputTokens += words
+      guard message.role == .user else { continue }
+      question = text
+      usage.outputTokens = words
     }
-    usage.outputTokens = Self.words(in: question)
 
     var rest = question[...]
     while !rest.isEmpty {
