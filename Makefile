@@ -1,0 +1,69 @@
+# Patchbay. `make run` builds and starts a host; `make test` runs every test; `make help` lists the rest.
+
+CONFIGURATION ?= release
+PREFIX ?= /usr/local
+PYTHON ?= python3
+
+SWIFT_FLAGS := --explicit-target-dependency-import-check error
+BUILD := .build/$(CONFIGURATION)
+PLUGINS := echo openai-compatible kimi glm
+VENV := .build/venv
+BENCH_VENV := .build/venv-bench
+
+.PHONY: help build run test test-long tsan lint format bench bench-short install clean
+.DEFAULT_GOAL := build
+
+help: ## print this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
+
+build: ## the release build: .build/release/patchbay and .build/release/plugins/*.so
+	swift build -c $(CONFIGURATION) --static-swift-stdlib $(SWIFT_FLAGS)
+	@mkdir -p $(BUILD)/plugins
+	@for plugin in $(PLUGINS); do install -m 0755 $(BUILD)/lib$$plugin.so $(BUILD)/plugins/.$$plugin.new \
+	  && mv -f $(BUILD)/plugins/.$$plugin.new $(BUILD)/plugins/$$plugin.so || exit 1; done
+	@cd $(BUILD) && sha256sum $(PLUGINS:%=plugins/%.so) > SHA256SUMS
+
+run: build ## build, then start a host with Echo and whatever the environment offers
+	PATCHBAY_PLUGIN_PATH=$(CURDIR)/$(BUILD)/plugins $(BUILD)/patchbay serve
+
+test: build $(VENV)/installed ## every test; the last line is `N passed, N failed`
+	@$(VENV)/bin/python Tests/run.py
+
+test-long: build $(VENV)/installed ## the slow forms of the end-to-end tests
+	@$(VENV)/bin/python Tests/run.py --long
+
+# ThreadSanitizer needs instrumented Swift throughout, so it builds apart. TSAN_FILTER=. runs all of the host's tests.
+TSAN_FILTER ?= Detect|Registry|EventLoop|Mailbox|Core
+tsan: ## the host's tests that share state between threads, under ThreadSanitizer
+	SWIFT_BACKTRACE=enable=no TSAN_OPTIONS=halt_on_error=1 \
+	  swift test --sanitize thread --scratch-path .build-tsan $(SWIFT_FLAGS) --filter 'HostTests.*($(TSAN_FILTER))'
+
+lint: ## the formatter in strict mode, and the repository's own rules
+	swift format lint --strict --recursive --parallel $(wildcard Sources Plugins Tests Examples) Package.swift
+	$(PYTHON) Tests/check_repository.py
+
+format: ## rewrite the Swift files as the formatter wants them
+	swift format --in-place --recursive --parallel $(wildcard Sources Plugins Tests Examples) Package.swift
+
+bench: build $(BENCH_VENV)/installed ## measure, and rewrite the table of Benchmarks/README.md
+	$(BENCH_VENV)/bin/python Benchmarks/bench.py --write
+
+bench-short: build $(BENCH_VENV)/installed ## one quick round of each measurement, printed only
+	$(BENCH_VENV)/bin/python Benchmarks/bench.py --short
+
+install: build ## lay out DESTDIR+PREFIX: runs on a machine without a toolchain
+	install -D -m 0755 $(BUILD)/patchbay $(DESTDIR)$(PREFIX)/bin/patchbay
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/patchbay/plugins
+	install -m 0755 $(PLUGINS:%=$(BUILD)/plugins/%.so) $(DESTDIR)$(PREFIX)/lib/patchbay/plugins/
+	cd $(DESTDIR)$(PREFIX)/lib/patchbay && sha256sum $(PLUGINS:%=plugins/%.so) > SHA256SUMS
+	install -D -m 0644 patchbay.example.json5 $(DESTDIR)$(PREFIX)/share/patchbay/patchbay.example.json5
+
+clean: ## remove everything that was built
+	rm -rf .build .build-tsan
+
+$(VENV)/installed: Tests/requirements.txt
+$(BENCH_VENV)/installed: Benchmarks/requirements.txt
+$(VENV)/installed $(BENCH_VENV)/installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@

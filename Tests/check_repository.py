@@ -1,0 +1,105 @@
+"""Checks what neither the compiler nor the formatter does: which module imports which, and what no file may hold.
+
+Prints `path:line: what is wrong; what to do` for each finding and exits 1 if there is one.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# What the daemon and the plugins link must start quickly and stay small.
+WITHOUT_FOUNDATION = ["Sources/", "Plugins/"]
+FOUNDATION_MODULES = {"Foundation", "FoundationEssentials", "FoundationNetworking", "Dispatch"}
+
+SYSTEM_MODULES = {"Glibc", "Synchronization"}
+# A folder and the project's modules that it may import. The longest matching folder decides.
+MODULES = {
+    "Sources/Bytes/": set(),
+    "Sources/JSON/": {"Bytes"},
+    "Sources/Wire/": {"Bytes", "JSON"},
+    "Sources/ProviderAPI/": {"CProviderABI", "JSON", "Bytes"},
+    "Sources/OpenAIWire/": {"ProviderAPI", "JSON", "Bytes"},
+    "Sources/ProviderTesting/": {"CProviderABI", "Wire", "JSON", "Bytes", "Host"},
+    "Sources/Host/": {"Wire", "JSON", "Bytes", "CProviderABI", "CLinux"},
+    "Sources/patchbay/": {"Host", "Wire", "JSON", "Bytes", "CLinux"},
+    "Plugins/": {"ProviderAPI", "OpenAIWire", "JSON", "Bytes", "CProviderABI"},
+}
+# Rooms of the host that know nothing of providers, and the words by which they would.
+IGNORANT_ROOMS = ["Sources/Host/EventLoop/", "Sources/Host/Metrics/"]
+PROVIDER_WORDS = re.compile(r"\b(ProviderInstance|ProviderRegistry|PluginHost|ProviderSettings|CProviderABI)\b")
+
+UNFINISHED = re.compile(r"\b(FIXME|TODO|XXX|HACK)\b|fatalError\(\"(not implemented|unimplemented)", re.I)
+ABSOLUTE = re.compile(r"(?<![\w.:/$}])/(?:work|root|home|farm|Users|opt/swift)/")
+INDEX = re.compile(r"--(?:extra-)?index-url|--trusted-host|PIP_INDEX_URL")
+IMPORT = re.compile(r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?import\s+"
+                    r"(?:(?:struct|class|enum|func|protocol|typealias|var|let)\s+)?(\w+)")
+TEXT = {".swift", ".c", ".h", ".py", ".sh", ".md", ".json5", ".txt", ".ini", ".map", ""}
+SELF = "Tests/check_repository.py"
+DRAWERS = re.compile(r"(^|/)(\w*(Utils|Utilities|Helpers?|Manager|Common|Misc))(/|\.swift$)")
+
+
+def tracked() -> list[str]:
+    output = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, check=True,
+        capture_output=True).stdout
+    return sorted(name for name in output.decode().split("\0") if name and (ROOT / name).is_file())
+
+
+def plugin_of(path: str) -> str | None:
+    """The provider whose folder `path` lies in."""
+    parts = path.split("/")
+    return parts[1] if parts[0] == "Plugins" and len(parts) > 2 else None
+
+
+def import_faults(path: str, module: str):
+    if module in FOUNDATION_MODULES and any(path.startswith(folder) for folder in WITHOUT_FOUNDATION):
+        yield f"imports {module}; the daemon and its plugins use Glibc and Synchronization only"
+        return
+    folder = max((name for name in MODULES if path.startswith(name)), key=len, default=None)
+    if folder is None or module in SYSTEM_MODULES:
+        return
+    own = {plugin_of(path)} if plugin_of(path) else set()
+    if module not in MODULES[folder] | own:
+        allowed = ", ".join(sorted(MODULES[folder] | own)) or "none"
+        yield f"imports {module}; modules of the project that {folder} may import: {allowed}"
+
+
+def line_faults(path: str, line: str):
+    if path.endswith(".swift") and (found := IMPORT.match(line)):
+        yield from import_faults(path, found[1])
+    if UNFINISHED.search(line) and not path.endswith(".md"):
+        yield "marks unfinished work; finish it, or say in an issue what is missing"
+    if ABSOLUTE.search(line):
+        yield "names a path of one machine; use a relative path, a setting or the environment"
+    if INDEX.search(line):
+        yield "names a package index; leave that to the machine's pip configuration"
+    if any(path.startswith(room) for room in IGNORANT_ROOMS) and PROVIDER_WORDS.search(line.split("//")[0]):
+        yield "knows of providers; this room of the host must not, only Host.swift joins the rooms"
+
+
+def file_faults(path: str):
+    if DRAWERS.search(path) and path.endswith(".swift"):
+        yield 1, "is a drawer by name; name the file after the one thing in it"
+    content = (ROOT / path).read_bytes()
+    if b"\0" in content:
+        return
+    lines = content.decode("utf-8", "replace").splitlines()
+    for number, line in enumerate(lines, 1):
+        for fault in line_faults(path, line):
+            yield number, fault
+    if content and not content.endswith(b"\n"):
+        yield len(lines), "does not end with a line end"
+
+
+def main() -> int:
+    paths = [path for path in tracked() if pathlib.Path(path).suffix in TEXT and path != SELF]
+    faults = [f"{path}:{number}: {fault}" for path in paths for number, fault in file_faults(path)]
+    print("\n".join(faults + [f"{len(paths)} files checked, {len(faults)} faults"]))
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

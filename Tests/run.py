@@ -1,0 +1,66 @@
+"""Runs the Swift tests, then the end-to-end tests, and ends with `N passed, N failed` over both.
+
+The numbers are read from the JUnit files that both write. A run that left no such file, or ended with a status that
+its file does not explain, counts as one failure more: a crash never looks like success.
+"""
+
+import pathlib
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+REPORTS = ROOT / ".build" / "test-reports"
+
+
+class Count:
+    def __init__(self) -> None:
+        self.passed, self.failed, self.skipped = 0, 0, 0
+
+    def read(self, report: pathlib.Path) -> None:
+        for case in ElementTree.parse(report).getroot().iter("testcase"):
+            if case.find("failure") is not None or case.find("error") is not None:
+                self.failed += 1
+            elif case.find("skipped") is not None:
+                self.skipped += 1
+            else:
+                self.passed += 1
+
+    def run(self, command: list[str], reports: list[pathlib.Path], required: pathlib.Path) -> None:
+        """Runs `command` and adds what `reports` say; `required` is the one that must exist afterwards."""
+        for report in reports:
+            report.unlink(missing_ok=True)
+        before = self.failed
+        status = subprocess.run(command, cwd=ROOT).returncode
+        for report in reports:
+            if report.exists():
+                self.read(report)
+        if not required.exists() or (status != 0 and self.failed == before):
+            print(f"{command[0]} ended with status {status} and no test to show for it", file=sys.stderr)
+            self.failed += 1
+
+
+def main() -> int:
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    long = "--long" in sys.argv[1:]
+    count = Count()
+    if not long:
+        swift = REPORTS / "swift.xml"
+        testing = REPORTS / "swift-swift-testing.xml"
+        count.run(
+            ["swift", "test", "--explicit-target-dependency-import-check", "error", "--xunit-output", str(swift)],
+            [swift, testing], required=testing)
+    report = REPORTS / "end-to-end.xml"
+    count.run(
+        [sys.executable, "-m", "pytest", str(ROOT / "Tests" / "EndToEndTests"), f"--junitxml={report}", "-m",
+         "long" if long else "not long"],
+        [report], required=report)
+    if count.skipped:
+        print(f"{count.skipped} skipped; the reasons stand above")
+    sys.stderr.flush()
+    print(f"{count.passed} passed, {count.failed} failed", flush=True)
+    return 1 if count.failed or not count.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
