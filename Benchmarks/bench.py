@@ -1,0 +1,284 @@
+"""Measures the host as it was built, beside a peer where there is one, and says how each number compares to its aim.
+
+    bench.py [--short] [--write] [NAME...]      names: calls idle start relay
+
+Client and server each have a core of their own; both sides of a comparison are run in turn, in the same minute, and
+the middle of several runs counts. `--write` puts the table into README.md beside this file.
+"""
+
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import pathlib
+import platform
+import re
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path.insert(0, str(ROOT / "Tests" / "EndToEndTests"))
+
+from host import Host, configuration  # noqa: E402  (the tests' own way to start a host)
+
+PROGRAMS = ROOT / ".build" / "bench"
+TICKS = os.sysconf("SC_CLK_TCK")
+CORES = sorted(os.sched_getaffinity(0))
+SERVER, CLIENT = CORES[0], CORES[-1]
+CONNECTIONS, PROMPT_BYTES, IDLE_CONNECTIONS, STREAMS = 64, 1024, 10000, 200
+MANY = 20000
+ROOMY = {"in_flight": 512, "session_in_flight": 64, "sessions": MANY, "connections": MANY,
+         "connections_per_address": MANY}
+
+
+class Unavailable(Exception):
+    """What a measurement needs is not on this machine."""
+
+
+def on(core: int) -> tuple[str, ...]:
+    return ("taskset", "-c", str(core))
+
+
+def compile_programs() -> None:
+    PROGRAMS.mkdir(parents=True, exist_ok=True)
+    for name, others in {"calls": ["websocket.c"], "idle": ["websocket.c"], "relay": ["websocket.c"], "peer": []}.items():
+        sources = [str(HERE / "load" / file) for file in [f"{name}.c", *others]]
+        subprocess.run(["cc", "-O2", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-o",
+                        str(PROGRAMS / name), *sources, "-ldl"], check=True)
+
+
+def cpu_seconds(pid: int) -> tuple[float, float]:
+    """User and system time of a process so far."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[11]) / TICKS, int(fields[12]) / TICKS
+
+
+def resident_kib(pid: int) -> int:
+    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running_host(core: int | None = SERVER, **changes):
+    with tempfile.TemporaryDirectory() as folder:
+        settings = configuration(**{"limits": ROOMY, **changes})
+        host = Host(pathlib.Path(folder), settings, prefix=on(core) if core is not None else ())
+        try:
+            yield host
+        finally:
+            host.kill()
+
+
+def echo_provider() -> list[dict]:
+    return [{"id": "echo", "plugin": "echo", "limits": {"in_flight": 512}}]
+
+
+@contextlib.contextmanager
+def running_peer(reply_bytes: list[int]):
+    """uWebSockets, answering every message with frames of `reply_bytes`."""
+    try:
+        import socketify
+    except ImportError as error:
+        raise Unavailable(f"the peer needs socketify: run `make bench` ({error})") from None
+    library = pathlib.Path(socketify.__file__).parent / "libsocketify_linux_amd64.so"
+    process = subprocess.Popen([*on(SERVER), str(PROGRAMS / "peer"), str(library), str(port := free_port()),
+                                *map(str, reply_bytes)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        if not process.stdout.readline().startswith("listening"):
+            reason = process.stderr.read().strip()
+            hint = "; install Debian's libuv1" if "libuv" in reason else ""
+            raise Unavailable(f"the peer did not start: {reason}{hint}")
+        process.port = port
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def measure_calls(pid: int, port: int, seconds: float, *more: str) -> dict:
+    """One run of the load program, with the server's CPU time per call."""
+    load = subprocess.Popen([*on(CLIENT), str(PROGRAMS / "calls"), str(port), str(CONNECTIONS), str(seconds),
+                             str(PROMPT_BYTES), *more], stdout=subprocess.PIPE, text=True)
+    at = {}
+    for line in load.stdout:
+        if line.strip() in ("begin", "end"):
+            at[line.strip()] = cpu_seconds(pid)
+        else:
+            result = json.loads(line)
+    if load.wait() != 0:
+        raise RuntimeError("the load program failed")
+    for index, name in enumerate(("user_us", "system_us")):
+        result[name] = (at["end"][index] - at["begin"][index]) * 1e6 / max(1, result["calls"])
+    return result
+
+
+def middle(runs: list[dict], name: str) -> float:
+    return statistics.median(run[name] for run in runs)
+
+
+def bench_calls(rounds: int, seconds: float) -> list[tuple[str, str, str, bool | None]]:
+    with running_host(loops=1, providers=echo_provider()) as host:
+        sizes = measure_calls(host.pid, host.port, 0.5)["reply_bytes"]
+        ours, theirs = [], []
+        try:
+            with running_peer(sizes) as peer:
+                for _ in range(rounds):
+                    ours.append(measure_calls(host.pid, host.port, seconds))
+                    theirs.append(measure_calls(peer.pid, peer.port, seconds, "peer"))
+        except Unavailable as reason:
+            print(f"without the peer: {reason}", file=sys.stderr)
+            ours = [measure_calls(host.pid, host.port, seconds) for _ in range(rounds)]
+    rate, user = middle(ours, "per_second"), middle(ours, "user_us")
+    rows = [(f"`call_tool chat` on Echo, {CONNECTIONS} connections, {PROMPT_BYTES} byte prompts, one core",
+             f"{rate:,.0f} calls/s, p50 {middle(ours, 'p50_us') / 1000:.2f} ms, p99 {middle(ours, 'p99_us') / 1000:.2f} ms",
+             "", None)]
+    if theirs:
+        peer_rate = middle(theirs, "per_second")
+        ratios = [one["per_second"] / other["per_second"] for one, other in zip(ours, theirs)]
+        ratio = statistics.median(ratios)
+        rows += [(f"uWebSockets moving the same bytes ({ours[0]['request_bytes']} in, {' + '.join(map(str, sizes))} out)",
+                  f"{peer_rate:,.0f} messages/s, {middle(theirs, 'user_us'):.1f} µs user, "
+                  f"{middle(theirs, 'system_us'):.1f} µs system", "", None),
+                 ("ratio of the two", f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f})", "≥ 0.6", ratio >= 0.6)]
+    rows.append(("CPU per call", f"{user:.1f} µs user, {middle(ours, 'system_us'):.1f} µs system", "user ≤ 5 µs",
+                 user <= 5))
+    return rows
+
+
+@contextlib.contextmanager
+def idle_connections(port: int, connections: int):
+    """Open connections that said hello, until the block ends."""
+    load = subprocess.Popen([*on(CLIENT), str(PROGRAMS / "idle"), str(port), str(connections)],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        if not load.stdout.readline().startswith("open"):
+            raise RuntimeError("the connections could not be opened")
+        yield
+    finally:
+        load.stdin.close()
+        load.wait()
+
+
+def bench_idle(rounds: int, connections: int) -> list[tuple[str, str, str, bool | None]]:
+    each = []
+    for _ in range(rounds):
+        with running_host(providers=echo_provider(), timeouts={"hello_seconds": 60}) as host:
+            with idle_connections(host.port, 20):  # what only the first ones cost
+                before = resident_kib(host.pid)
+            with idle_connections(host.port, connections):
+                each.append((resident_kib(host.pid) - before) * 1024 / connections)
+    value = statistics.median(each)
+    return [(f"{connections:,} idle connections that said hello, resident memory each", f"{value:,.0f} bytes",
+             "≤ 2,048 bytes", value <= 2048)]
+
+
+MEASURE = re.compile(r"\b(\w+_(?:ms|milliseconds|seconds|kib|bytes|megabytes|mib))=(\S+)")
+
+
+def bench_start(rounds: int) -> list[tuple[str, str, str, bool | None]]:
+    listening, resident, stages = [], [], ""
+    for _ in range(rounds + 1):
+        began = time.monotonic()
+        with running_host(core=None, providers=None, limits=None) as host:
+            arrived = next(at for at, line in zip(host.times, host.lines) if Host.has_message(line, "listening"))
+            listening.append((arrived - began) * 1000)
+            resident.append(resident_kib(host.pid) / 1024)
+            stages = "; ".join(f"{line.split(' ', 2)[2].split('=')[0].rsplit(' ', 1)[0]}: "
+                               + ", ".join(f"{name} {value}" for name, value in MEASURE.findall(line))
+                               for line in host.log.splitlines() if MEASURE.search(line))
+    start, memory = statistics.median(listening[1:]), statistics.median(resident[1:])  # the first warms the cache
+    rows = [("start to listening, four plugins, warm cache", f"{start:.0f} ms", "< 50 ms", start < 50),
+            ("resident memory when ready", f"{memory:.1f} MiB", "< 40 MiB", memory < 40)]
+    if stages:
+        rows.append(("its stages, as the log has them", stages, "", None))
+    return rows
+
+
+def bench_relay(rounds: int, seconds: float) -> list[tuple[str, str, str, bool | None]]:
+    relay = subprocess.Popen([*on(CLIENT), str(PROGRAMS / "relay"), str(STREAMS), str(seconds)],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        upstream = int(relay.stdout.readline().split()[1])
+        provider = {"id": "paced", "plugin": "openai-compatible", "base_url": f"http://127.0.0.1:{upstream}/v1",
+                    "models": ["paced"], "limits": {"in_flight": 512}}
+
+        def run(where: str) -> dict:
+            relay.stdin.write(f"{where}\n")
+            relay.stdin.flush()
+            line = relay.stdout.readline()
+            if not line:
+                raise RuntimeError("the relay program failed")
+            return json.loads(line)
+
+        with running_host(loops=1, providers=[provider]) as host:
+            pairs = [(run("direct"), run(str(host.port))) for _ in range(rounds)]
+    finally:
+        relay.stdin.close()
+        relay.wait(30)
+    added = [(relayed["p50_us"] - direct["p50_us"]) / 1000 for direct, relayed in pairs]
+    value = statistics.median(added)
+    direct, relayed = zip(*pairs)
+    return [(f"{STREAMS} streams, a chunk each 20 ms: median chunk, straight from the upstream",
+             f"{middle(list(direct), 'p50_us') / 1000:.3f} ms (p99 {middle(list(direct), 'p99_us') / 1000:.2f})", "", None),
+            ("the same through Patchbay",
+             f"{middle(list(relayed), 'p50_us') / 1000:.3f} ms (p99 {middle(list(relayed), 'p99_us') / 1000:.2f})", "", None),
+            ("added to the median chunk", f"{value:.3f} ms", "< 0.3 ms", value < 0.3)]
+
+
+def conditions() -> str:
+    model = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+                  if line.startswith("model name")), platform.machine())
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True).stdout
+    return (f"{datetime.date.today()}, commit {commit.strip()}: {len(CORES)} cores of {model}, Linux {platform.release()}, "
+            f"load average {os.getloadavg()[0]:.1f} before; server on core {SERVER}, client on core {CLIENT}.")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="calls, idle, start, relay; all when none is given")
+    parser.add_argument("--short", action="store_true", help="one quick round of each")
+    parser.add_argument("--write", action="store_true", help="put the table into README.md")
+    options = parser.parse_args()
+    if len(CORES) < 2:
+        sys.exit("bench: found one core, needs two: one for the server, one for the client")
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    idle = min(1000 if options.short else IDLE_CONNECTIONS, files - 500)
+    heading = conditions()
+    compile_programs()
+    rounds = 1 if options.short else 5
+    seconds = 1.0 if options.short else 4.0
+    measurements = {
+        "calls": lambda: bench_calls(rounds, seconds),
+        "idle": lambda: bench_idle(min(rounds, 3), idle),
+        "start": lambda: bench_start(3 if options.short else 15),
+        "relay": lambda: bench_relay(min(rounds, 3), seconds),
+    }
+    table = ["| Measurement | Result | Aim | |", "|---|---|---|---|"]
+    for name in options.names or measurements:
+        for what, result, aim, met in measurements[name]():
+            table.append(f"| {what} | {result} | {aim} | {'' if met is None else 'met' if met else '**missed**'} |")
+            print(f"{what}: {result}" + (f" (aim {aim}: {'met' if met else 'MISSED'})" if aim else ""), flush=True)
+    print(heading)
+    if options.write and not options.names:
+        readme = HERE / "README.md"
+        marked = re.compile(r"(<!-- results -->\n).*?(<!-- end -->)", re.S)
+        block = "\n".join([heading, "", *table, ""])
+        readme.write_text(marked.sub(lambda found: found[1] + block + found[2], readme.read_text()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
