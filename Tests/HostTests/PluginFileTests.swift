@@ -31,7 +31,9 @@ import Testing
     var now = timespec()
     var status = stat()
     try #require(stat(path, &status) == 0)
-    repeat { clock_gettime(CLOCK_REALTIME, &now) } while (now.tv_sec - status.st_ctim.tv_sec) * 1_000_000_000
+    repeat {
+      clock_gettime(CLOCK_REALTIME, &now)
+    } while (now.tv_sec - status.st_ctim.tv_sec) * 1_000_000_000
       + now.tv_nsec - status.st_ctim.tv_nsec <= 110_000_000
   }
 
