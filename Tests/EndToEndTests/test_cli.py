@@ -7,7 +7,7 @@ import pytest
 
 from conftest import PLAIN
 from fake_upstream import provider
-from host import BINARY, PLUGINS, command
+from host import BINARY, PLUGINS, ROOT, command
 
 
 def write_config(folder, text: str) -> str:
@@ -117,3 +117,10 @@ def test_help_is_everywhere(arguments):
 def test_version_is_told():
     result = command("--version")
     assert result.returncode == 0 and re.search(r"\d+\.\d+\.\d+", result.stdout)
+
+
+def test_the_example_configuration_is_valid(tmp_path):
+    names = set(re.findall(r'"env:(\w+)"', (ROOT / "patchbay.example.json5").read_text()))
+    result = command("check", "--config", str(ROOT / "patchbay.example.json5"), cwd=tmp_path,
+                     extra_environment={name: f"value-of-{name}-long-enough" for name in names})
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -49,11 +49,17 @@ async def failure(client: Client, **arguments) -> dict:
     ("continuation_id", "c" * 201, None),
     ("continuation_id", "known", None),
     ("files", ["/etc/passwd"], None),
+    ("dedupe", True, None),
+    ("images", ["ftp://example.org/x.png"], None),
+    ("images", "data:image/png;base64,AA==", None),
     ("frobnicate", 1, None),
 ])
-async def test_an_argument_out_of_bounds_is_named_and_one_within_is_taken(echo_host, field, bad, good):
-    async with Client.open(echo_host.url) as client:
+async def test_an_argument_out_of_bounds_is_named_and_one_within_is_taken(start_host, upstream, field, bad, good):
+    host = start_host(providers=[{"id": "echo", "plugin": "echo"}, provider(upstream)], **PLAIN)
+    async with Client.open(host.url) as client:
         arguments = {} if field in ("messages", "prompt") else {"prompt": "x"}
+        if field in ("thinking_mode", "use_websearch"):
+            arguments["model"] = "fake-1"  # Echo neither thinks nor searches, and says so
         error = await failure(client, **arguments, **{field: bad})
         assert error["code"] == "VALIDATION_ERROR"
         assert error["details"]["field"].split(".")[0].split("[")[0] == field

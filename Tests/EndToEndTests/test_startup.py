@@ -133,7 +133,7 @@ async def test_providers_are_detected_from_the_environment(start_host, upstream)
     async with Client.open(host.url) as client:
         providers = {model["provider"] for model in await client.models()}
         assert providers == {"kimi", "custom", "echo"}, "a placeholder is no key"
-        assert (await client.chat("say hi", model="fake-1"))["text"] == "hi"
+        assert (await client.chat("say hi", model="custom/fake-1"))["text"] == "hi"
     assert "kimi-key-0123456789" not in host.log
 
 
