@@ -126,8 +126,10 @@ import Testing
       return stream.finish(.stop)
     }
     let call = try instance.chat("hi", answering: [PRV_OK, PRV_CANCELLED])
+    host.run()
     #expect(call.text == "xx")
     #expect(call.dones.map(\.status) == [PRV_CANCELLED])
+    #expect(call.isClosed)
   }
 
   @Test func `paused waits in emit until it is resumed`() throws {

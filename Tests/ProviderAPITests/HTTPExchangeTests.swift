@@ -152,6 +152,9 @@ import Testing
     instance.resume(call)
     host.run()
     #expect(call.text == "ab")
+    exchange.send(event: "[DONE]")
+    host.run()
+    #expect(call.isClosed)
   }
 
   @Test func `cannot begin without the service, nor for a cancelled call`() throws {

@@ -42,6 +42,7 @@ final class Scripted: Provider {
   /// Makes an instance that follows `script`.
   static func instance(on host: MockHost, _ script: Script, name: String = #function) throws -> MockInstance {
     scripts.withLock { $0[name] = script }
+    defer { scripts.withLock { $0[name] = nil } }
     return try host.makeInstance(entry, provider: "scripted", settings: "{\"script\":\"\(name)\"}")
   }
 

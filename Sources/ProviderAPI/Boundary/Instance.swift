@@ -34,7 +34,8 @@ final class Instance: Sendable {
     table.call_resume = { _, context in Call.of(context)?.resume() }
     table.call_close = { _, context in
       guard let context else { return }
-      Unmanaged<Call>.fromOpaque(context).release()
+      // A host that closes a call which is not done has given it up: nothing may wait for it any longer.
+      Unmanaged<Call>.fromOpaque(context).takeRetainedValue().cancel()
     }
     return table
   }
