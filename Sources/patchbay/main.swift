@@ -1,3 +1,3 @@
-import Host
+import Glibc
 
-print("patchbay")
+exit(Command.run(Array(CommandLine.arguments.dropFirst())))

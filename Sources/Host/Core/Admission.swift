@@ -135,7 +135,8 @@ struct Admission {
     let waiter = waiters.remove(at: index)
     providers[waiter.provider].queued -= 1
     return firstLimitReached(provider: waiter.provider, session: waiter.session)
-      ?? refusal(.provider, provider: waiter.provider, limit: providers[waiter.provider].limit.inFlight,
+      ?? refusal(
+        .provider, provider: waiter.provider, limit: providers[waiter.provider].limit.inFlight,
         inFlight: providers[waiter.provider].inFlight)
   }
 

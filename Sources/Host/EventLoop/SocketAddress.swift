@@ -100,7 +100,9 @@ package struct SocketAddress: Hashable, Sendable {
       four.sin_port = port.bigEndian
       four.sin_addr.s_addr = UInt32(truncatingIfNeeded: low).bigEndian
       return withUnsafePointer(to: &four) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
       }
     }
     var six = sockaddr_in6()

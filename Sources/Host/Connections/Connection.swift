@@ -1,0 +1,282 @@
+import Bytes
+import Glibc
+
+/// Who makes sense of a connection's bytes: HTTP first, a WebSocket link after the upgrade.
+protocol ConnectionHandler: AnyObject {
+  /// Bytes came, or the backlog is gone and some were left. Consumes what is whole; the rest comes again with more.
+  func received(_ buffer: inout ByteBuffer, on connection: Connection)
+  /// The client took what was queued for it; whatever was paused may go on.
+  func backlogCleared()
+  /// The host stops: end what is idle, take nothing new. `isOver`: end also what runs.
+  func drain(isOver: Bool)
+  /// The last function for this connection, however it ended.
+  func connectionClosed()
+}
+
+/// One accepted socket: bytes in, queued bytes out, closed exactly once.
+///
+/// | state     | reads           | writes            | leaves by                                    |
+/// |-----------|-----------------|-------------------|----------------------------------------------|
+/// | open      | to the handler  | at the turn's end | `finish`, `abort`, end or error of the socket |
+/// | finishing | dropped         | what is queued    | all written: lingering                        |
+/// | lingering | dropped         | shut down         | the peer's end, or 2 s                        |
+/// | closed    | –               | –                 |                                              |
+///
+/// An idle connection owns no buffer memory: it is read into the loop's scratch and keeps only an unfinished rest.
+/// Thread: the loop's.
+final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
+  private enum State { case open, finishing, lingering, closed }
+
+  /// Bytes for the client; call `outboundChanged` after appending.
+  var outbound = ByteBuffer()
+  /// This connection's place in its loop's list.
+  var slot = 0
+
+  let loop: HostLoop
+  private let descriptor: Int32
+  private let address: Census.Address?
+  private var token: DescriptorToken?
+  private var handler: (any ConnectionHandler)?
+  private var state = State.open
+  private var inbound = ByteBuffer()
+  private var interest: DescriptorInterest = .read
+  private var isFlushScheduled = false
+  private(set) var isCongested = false
+  private var timer: TimerID?
+  /// When the client last took a byte, while some are queued.
+  private var lastProgress = Instant.never
+
+  /// Takes ownership of `descriptor`, which is non-blocking.
+  init(descriptor: Int32, address: Census.Address?, loop: HostLoop) {
+    self.descriptor = descriptor
+    self.address = address
+    self.loop = loop
+  }
+
+  deinit {
+    guard state == .closed else { preconditionFailure("a connection was dropped in \(state)") }
+  }
+
+  var isOpen: Bool { state == .open }
+
+  /// Begins to read. Throws, with the descriptor closed, when the loop cannot watch it.
+  func start(_ handler: any ConnectionHandler) throws(EventLoopError) {
+    self.handler = handler
+    loop.add(self)
+    do {
+      token = try loop.eventLoop.add(descriptor, interest, handler: self)
+    } catch {
+      close()
+      throw error
+    }
+  }
+
+  /// From now on another handler makes sense of the bytes (the HTTP upgrade).
+  func hand(to handler: any ConnectionHandler) { self.handler = handler }
+
+  // MARK: - Reading
+
+  func descriptorReady(_ ready: DescriptorInterest) {
+    if ready.contains(.write) { flush() }
+    guard state != .closed, interest.contains(.read) else {
+      if ready.contains(.error) || ready.contains(.hangup) { close() }
+      return
+    }
+    if ready.contains(.read) || ready.contains(.hangup) || ready.contains(.error) { read() }
+  }
+
+  private func read() {
+    // A rest of a message is continued where it lies; otherwise the loop's scratch is borrowed.
+    let borrowsScratch = inbound.isEmpty
+    var buffer = borrowsScratch ? exchange(&loop.scratch) : exchange(&inbound)
+    let room = buffer.writable(ConnectionLimits.readBytes)
+    let count = recv(descriptor, room.baseAddress, ConnectionLimits.readBytes, 0)
+    if count > 0 {
+      buffer.commit(count)
+      hand(&buffer)
+    } else if count == 0 {
+      endOfStream()
+    } else if errno != EAGAIN && errno != EINTR {
+      close()
+    }
+    keep(&buffer, borrowsScratch: borrowsScratch)
+  }
+
+  private func hand(_ buffer: inout ByteBuffer) {
+    switch state {
+    case .open:
+      handler?.received(&buffer, on: self)
+      if state != .open { buffer.removeAll() }
+    case .finishing, .lingering, .closed:
+      buffer.removeAll()
+    }
+  }
+
+  /// Puts the buffer back where it came from; what is left over stays with the connection.
+  private func keep(_ buffer: inout ByteBuffer, borrowsScratch: Bool) {
+    if state == .closed { buffer.removeAll() }
+    if borrowsScratch {
+      if !buffer.isEmpty { inbound.append(buffer.readable) }
+      buffer.removeAll(keeping: 4 * ConnectionLimits.readBytes)
+      loop.scratch = exchange(&buffer)
+    } else if !buffer.isEmpty {
+      inbound = exchange(&buffer)
+    }
+  }
+
+  private func endOfStream() {
+    switch state {
+    // A client that shuts its side down gets no more than what was on its way: WebSocket ends with close frames.
+    case .open, .finishing, .lingering: close()
+    case .closed: break
+    }
+  }
+
+  // MARK: - Writing
+
+  /// Sends what was appended to `outbound` at the end of this turn, so that many frames share one system call.
+  func outboundChanged() {
+    if outbound.count > ConnectionLimits.pauseBytes, !isCongested, state == .open {
+      isCongested = true
+      watch(interest.subtracting(.read))
+    }
+    guard !isFlushScheduled, state != .closed else { return }
+    isFlushScheduled = true
+    loop.eventLoop.atEndOfTurn(self)
+  }
+
+  func turnEnded() {
+    isFlushScheduled = false
+    flush()
+  }
+
+  private func flush() {
+    while !outbound.isEmpty, state != .closed {
+      let bytes = outbound.readable
+      let count = send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+      if count > 0 {
+        outbound.consume(count)
+        lastProgress = loop.now
+      } else if errno == EAGAIN {
+        return waitToWrite()
+      } else if errno != EINTR {
+        return close()
+      }
+    }
+    guard state != .closed else { return }
+    outbound.removeAll(keeping: 0)
+    watch(interest.subtracting(.write))
+    if state == .finishing { return linger() }
+    if state == .open { disarm() }
+    clearBacklog()
+  }
+
+  private func waitToWrite() {
+    if !interest.contains(.write) {
+      lastProgress = loop.now
+      watch(interest.union(.write))
+    }
+    if timer == nil { arm(at: lastProgress.advanced(nanoseconds: stallNanoseconds)) }
+    if outbound.count < ConnectionLimits.resumeBytes { clearBacklog() }
+  }
+
+  private var stallNanoseconds: UInt64 { loop.configuration.timeouts.clientStallMilliseconds * 1_000_000 }
+
+  /// The client has caught up: what it fed waits no longer, and neither do its bytes that were left unread.
+  private func clearBacklog() {
+    guard isCongested, state == .open else { return }
+    isCongested = false
+    handler?.backlogCleared()
+    guard state == .open, !isCongested else { return }
+    watch(interest.union(.read))
+    guard !inbound.isEmpty else { return }
+    loop.eventLoop.enqueue(.work { [self] in processRest() })
+  }
+
+  private func processRest() {
+    guard state == .open, !isCongested, !inbound.isEmpty else { return }
+    var buffer = exchange(&inbound)
+    hand(&buffer)
+    keep(&buffer, borrowsScratch: false)
+  }
+
+  private func watch(_ wanted: DescriptorInterest) {
+    guard wanted != interest, let token else { return }
+    interest = wanted
+    loop.eventLoop.modify(token, wanted)
+  }
+
+  // MARK: - Time
+
+  func timerFired(_ tag: UInt32) {
+    timer = nil
+    switch state {
+    case .open, .finishing:
+      guard !outbound.isEmpty else { return }
+      let deadline = lastProgress.advanced(nanoseconds: stallNanoseconds)
+      guard deadline <= loop.now else { return arm(at: deadline) }
+      loop.services.log.warning(
+        "Closed a client that takes no data", ("code", "1008"),
+        ("client_stall_seconds", CallError.seconds(stallNanoseconds)), ("queued_bytes", "\(outbound.count)"))
+      close()
+    case .lingering: close()
+    case .closed: break
+    }
+  }
+
+  private func arm(at instant: Instant) {
+    disarm()
+    timer = loop.eventLoop.schedule(at: instant, self, tag: 0)
+  }
+
+  private func disarm() {
+    if let timer { _ = loop.eventLoop.cancel(timer) }
+    timer = nil
+  }
+
+  // MARK: - The end
+
+  /// Writes what is queued, then closes. What the client still sends is dropped.
+  func finish() {
+    guard state == .open else { return }
+    state = .finishing
+    watch(interest.union(.read))
+    outboundChanged()
+  }
+
+  /// The host stops.
+  func drain(isOver: Bool) { handler?.drain(isOver: isOver) }
+
+  /// Closes now; what is queued is lost.
+  func abort() { close() }
+
+  /// Everything was written: the peer reads it before the socket goes, or a reset would take it away again.
+  private func linger() {
+    state = .lingering
+    shutdown(descriptor, Int32(SHUT_WR))
+    arm(at: loop.now.advanced(milliseconds: ConnectionLimits.lingerMilliseconds))
+  }
+
+  private func close() {
+    guard state != .closed else { return }
+    state = .closed
+    disarm()
+    if let token { loop.eventLoop.remove(token) }
+    token = nil
+    Glibc.close(descriptor)
+    outbound.removeAll(keeping: 0)
+    inbound.removeAll(keeping: 0)
+    loop.remove(self)
+    loop.core.connectionClosed(from: address)
+    let handler = self.handler
+    self.handler = nil
+    handler?.connectionClosed()
+  }
+}
+
+/// Takes a buffer out of its place and leaves an empty one.
+private func exchange(_ place: inout ByteBuffer) -> ByteBuffer {
+  var taken = ByteBuffer()
+  swap(&taken, &place)
+  return taken
+}

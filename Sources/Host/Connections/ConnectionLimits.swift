@@ -1,0 +1,17 @@
+/// The bounds of one connection that are not settings.
+enum ConnectionLimits {
+  /// Bytes queued for a client above which what feeds it pauses and nothing more is read from it.
+  static let pauseBytes = 256 << 10
+  /// Bytes queued below which all goes on.
+  static let resumeBytes = 64 << 10
+  /// Bytes taken from the socket in one turn; then other connections have theirs.
+  static let readBytes = 64 << 10
+  /// How long a peer may take to close after our last byte.
+  static let lingerMilliseconds: UInt64 = 2_000
+  /// How long a peer may take to answer a close frame (RFC 6455 §7.1.1).
+  static let closeHandshakeMilliseconds: UInt64 = 5_000
+  /// A connection from which nothing came for this long is asked with a ping.
+  static let pingMilliseconds: UInt64 = 30_000
+  /// How long it may take to show any sign of life then.
+  static let pongMilliseconds: UInt64 = 20_000
+}

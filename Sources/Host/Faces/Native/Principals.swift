@@ -1,0 +1,68 @@
+import Bytes
+import Synchronization
+
+/// Who may connect, by token. Tokens are kept as SHA-256 digests, compared in constant time.
+///
+/// Thread: any. The mutex guards the digests; nothing is called while it is held.
+final class Principals: Sendable {
+  enum Role: Sendable { case client, viewer, admin }
+
+  struct Principal: Sendable, Equatable {
+    var index: Int
+    var name: String
+    var role: Role
+  }
+
+  private struct Entry {
+    var name: String
+    var role: Role
+    var digest: [UInt8]
+  }
+
+  enum Rotation: Equatable { case rotated, unauthorized, weak }
+
+  static let tokenCharactersMinimum = 16
+
+  private let entries: Mutex<[Entry]>
+
+  /// - Parameter principals: empty: everyone may connect (loopback only, the configuration checks).
+  init(_ principals: [(name: String, role: Role, token: String)]) {
+    entries = Mutex(
+      principals.map { Entry(name: $0.name, role: $0.role, digest: Self.digest(of: $0.token)) })
+  }
+
+  var isOpen: Bool { entries.withLock { $0.isEmpty } }
+
+  /// The principal with this token; nil when there is none. All are compared, so that time tells nothing.
+  func principal(withToken token: String) -> Principal? {
+    let digest = Self.digest(of: token)
+    return entries.withLock { entries in
+      var found: Principal?
+      for (index, entry) in entries.enumerated() where Self.equal(entry.digest, digest) {
+        found = Principal(index: index, name: entry.name, role: entry.role)
+      }
+      return found
+    }
+  }
+
+  /// Changes the token of `principal` from `old` to `new`.
+  func rotate(_ principal: Principal, from old: String, to new: String) -> Rotation {
+    let oldDigest = Self.digest(of: old)
+    let newDigest = Self.digest(of: new)
+    return entries.withLock { entries in
+      guard Self.equal(entries[principal.index].digest, oldDigest) else { return .unauthorized }
+      guard new.unicodeScalars.count >= Self.tokenCharactersMinimum else { return .weak }
+      entries[principal.index].digest = newDigest
+      return .rotated
+    }
+  }
+
+  private static func digest(of token: String) -> [UInt8] {
+    var token = token
+    return token.withUTF8 { SHA256.hash(UnsafeRawBufferPointer($0)) }
+  }
+
+  private static func equal(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    left.withUnsafeBytes { left in right.withUnsafeBytes { constantTimeEquals(left, $0) } }
+  }
+}

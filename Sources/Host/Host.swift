@@ -1,0 +1,181 @@
+import CLinux
+import Glibc
+
+/// The host could not start; the message says what to do.
+package struct HostError: Error, CustomStringConvertible {
+  package var description: String
+}
+
+/// The daemon: wires the rooms together, listens first, brings the providers up, and drains on SIGTERM.
+///
+/// The thread that calls `run` becomes the control thread. Order of the start: descriptors, listeners, loops (from here
+/// clients connect and are told that the host is starting), plugins, HTTP library, models, ready.
+package final class Host {
+  private let configuration: Configuration
+  private let log: Log
+  private let control: ControlPort
+  private let services: HostServices
+  private let directory = LoopDirectory()
+  private let startedAt = Instant.now()
+  private var listeners: [Listener] = []
+
+  package init(configuration: Configuration, log: Log) {
+    self.configuration = configuration
+    self.log = log
+    control = ControlPort()
+    let limits = configuration.limits
+    let core = Core(
+      admission: Admission(globalLimit: limits.inFlight, sessionLimit: limits.sessionInFlight),
+      census: Census(
+        connectionLimit: limits.connections, connectionsPerAddressLimit: limits.connectionsPerAddress,
+        sessionLimit: limits.sessions))
+    let principals = Principals(
+      configuration.auth.principals.map { ($0.name, Principals.Role($0.role), $0.token.value) })
+    services = HostServices(
+      configuration: configuration, log: log, core: core, principals: principals, version: Version.current)
+  }
+
+  /// Runs until a signal ends it. Returns the exit status.
+  package func run() throws(HostError) -> Int32 {
+    for secret in configuration.secrets { log.redact(secret.value) }
+    for sentence in configuration.notYetInForce + configuration.warnings {
+      log.warning("Configuration", ("note", sentence))
+    }
+    try raiseDescriptorLimit()
+    let loops = try makeLoops()
+    try listen(on: loops[0])
+    for loop in loops { loop.eventLoop.start() }
+    let providers = ProviderBringUp(services: services, loops: loops, startedAt: startedAt)
+    providers.run()
+    waitForStop()
+    drain(loops)
+    providers.stop()
+    for loop in loops { loop.eventLoop.stop() }
+    for loop in loops { loop.eventLoop.join() }
+    log.info("stopped")
+    return 0
+  }
+
+  // MARK: - The start
+
+  /// One descriptor for each connection and its upstream exchange, and some for plugins, logs and epoll.
+  private func raiseDescriptorLimit() throws(HostError) {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    let needed = configuration.limits.connections + 2 * configuration.limits.inFlight + 64
+    guard limit.rlim_cur >= rlim_t(needed) else {
+      throw HostError(
+        description: "the limit of open files is \(limit.rlim_cur), limits.connections = "
+          + "\(configuration.limits.connections) needs \(needed); raise it (ulimit -n, LimitNOFILE=) or lower the setting"
+      )
+    }
+  }
+
+  private func makeLoops() throws(HostError) -> [HostLoop] {
+    var loops: [HostLoop] = []
+    for index in 0..<max(1, configuration.loops) {
+      do {
+        let eventLoop = try EventLoop(index: index)
+        loops.append(HostLoop(eventLoop: eventLoop, services: services, peers: directory))
+      } catch {
+        throw HostError(description: "cannot make event loop \(index): \(error)")
+      }
+    }
+    directory.fill(loops)
+    return loops
+  }
+
+  private func listen(on first: HostLoop) throws(HostError) {
+    let directory = self.directory
+    for setting in configuration.listeners {
+      guard setting.serves.contains(.websocket) else { continue }
+      do {
+        let address = try BindAddress(parsing: setting.address)
+        let listener = try Listener(address: address, loop: first.eventLoop, log: log) { socket in
+          directory.hand(socket)
+        }
+        listeners.append(listener)
+        log.info(
+          "listening", ("address", "\(listener.boundAddress)"), ("start_ms", elapsed),
+          ("resident_mb", ProcessFigures.residentMegabytes))
+      } catch {
+        for listener in listeners { listener.close() }
+        throw HostError(description: "\(error)")
+      }
+    }
+    guard !listeners.isEmpty else {
+      throw HostError(description: "no listener serves \"websocket\"; add one to listeners[].serves")
+    }
+  }
+
+  private var elapsed: String { ProcessFigures.milliseconds(since: startedAt) }
+
+  // MARK: - The stop
+
+  private func waitForStop() {
+    while true {
+      switch control.next(until: .never) {
+      case .stop: return
+      case .reload: log.warning("Reload is not supported by this version; restart to apply the configuration")
+      case .woken, .timeout: break
+      }
+    }
+  }
+
+  /// What is in flight may finish for `drain_seconds`; a second signal ends it at once.
+  private func drain(_ loops: [HostLoop]) {
+    log.info("draining", ("connections", "\(connections(loops))"))
+    services.core.beginDrain()
+    let control = self.control
+    let listeners = self.listeners
+    self.listeners = []
+    for loop in loops {
+      loop.eventLoop.submitPastBound(
+        .work {
+          if loop.eventLoop.index == 0 { for listener in listeners { listener.close() } }
+          loop.onEmpty = { control.wake() }
+          loop.drain(isOver: false)
+          control.wake()
+        })
+    }
+    let drainEnd = Instant.now().advanced(milliseconds: configuration.timeouts.drainMilliseconds)
+    if !wait(for: loops, until: drainEnd) {
+      for loop in loops { loop.eventLoop.submitPastBound(.work { loop.drain(isOver: true) }) }
+      let closeEnd = Instant.now().advanced(milliseconds: Self.closeMilliseconds)
+      if !wait(for: loops, until: closeEnd) {
+        for loop in loops { loop.eventLoop.submitPastBound(.work { loop.abortConnections() }) }
+      }
+    }
+  }
+
+  /// How long clients may take to close when the drain is over.
+  private static let closeMilliseconds: UInt64 = 1_000
+
+  /// true: no connection is left. false: time is up, or a second signal came.
+  private func wait(for loops: [HostLoop], until deadline: Instant) -> Bool {
+    while connections(loops) > 0 {
+      switch control.next(until: deadline) {
+      case .stop, .timeout: return false
+      case .woken, .reload: break
+      }
+    }
+    return true
+  }
+
+  private func connections(_ loops: [HostLoop]) -> Int {
+    loops.reduce(0) { $0 + $1.connectionCount.load(ordering: .relaxed) }
+  }
+}
+
+extension Principals.Role {
+  fileprivate init(_ role: Configuration.Auth.Role) {
+    self =
+      switch role {
+      case .client: .client
+      case .viewer: .viewer
+      case .admin: .admin
+      }
+  }
+}

@@ -1,0 +1,55 @@
+/// The models of every provider and where each list comes from: the configuration, the provider itself, or the
+/// catalogue that its plugin carries, in this order.
+///
+/// Plain data; whoever holds it makes a catalogue of it.
+struct ModelDirectory {
+  private struct Shelf {
+    var isConfigured: Bool
+    var builtIn: [ModelEntry]
+    var models: [ModelEntry]
+  }
+
+  private var shelves: [Shelf]
+  private let defaultName: String?
+
+  /// - Parameter configured: whether the operator listed the models of each provider, by the providers' numbers.
+  init(providers: [ProviderInformation], configured: [Bool], defaultName: String?) {
+    self.defaultName = defaultName
+    shelves = providers.indices.map { index in
+      let models = ModelEntry.entries(
+        fromJSON: providers[index].modelsJSON, provider: index, providerID: providers[index].id
+      ).models
+      return Shelf(isConfigured: configured[index], builtIn: models, models: models)
+    }
+  }
+
+  /// Whether a provider's own list matters: it was not configured.
+  func wantsList(_ provider: Int) -> Bool { !shelves[provider].isConfigured }
+
+  func hasModels(_ provider: Int) -> Bool { !shelves[provider].models.isEmpty }
+
+  /// The provider has listed what it serves. What the plugin's catalogue knows of those models is kept.
+  mutating func listed(_ models: [ModelEntry], by provider: Int) {
+    guard wantsList(provider), !models.isEmpty else { return }
+    let builtIn = shelves[provider].builtIn
+    shelves[provider].models = models.map { $0.completed(from: builtIn) }
+  }
+
+  var catalogue: ModelCatalogue { ModelCatalogue(models: shelves.flatMap(\.models), defaultName: defaultName) }
+
+  /// Whether `default_model` names a model there is.
+  var hasDefault: Bool { defaultName.map { catalogue[$0] != nil } ?? true }
+}
+
+extension ModelEntry {
+  /// What is missing here is taken from the entry of the same id.
+  fileprivate func completed(from known: [ModelEntry]) -> ModelEntry {
+    guard let same = known.first(where: { $0.id == id }) else { return self }
+    var model = self
+    if model.aliases.isEmpty { model.aliases = same.aliases }
+    if model.capabilities.isEmpty { model.capabilities = same.capabilities }
+    model.contextTokens = model.contextTokens ?? same.contextTokens
+    model.outputTokens = model.outputTokens ?? same.outputTokens
+    return model
+  }
+}

@@ -1,0 +1,32 @@
+/// The providers and their models as one immutable snapshot. Each loop holds its own reference; a call keeps the one it
+/// began with.
+final class Routing: Sendable {
+  let providers: [any ProviderInstance]
+  let catalogue: ModelCatalogue
+
+  init(providers: [any ProviderInstance], catalogue: ModelCatalogue) {
+    self.providers = providers
+    self.catalogue = catalogue
+  }
+
+  /// No provider yet: the host is starting.
+  static let empty = Routing(providers: [], catalogue: ModelCatalogue(models: []))
+
+  /// The model of a request, or why there is none.
+  func model(named name: String?) throws(CallError) -> ModelEntry {
+    guard let name else {
+      guard let index = catalogue.defaultModel else {
+        throw CallError(
+          .notFound, "no model is available; check the providers with 'patchbay plugin list' and their keys",
+          [("near", .strings([]))])
+      }
+      return catalogue.models[index]
+    }
+    if let entry = catalogue[name] { return entry }
+    let near = catalogue.names(near: name)
+    let hint = near.isEmpty ? "list_models names them all" : "near: \(near.joined(separator: ", "))"
+    throw CallError(
+      .notFound, "Unknown model: \(CallError.shortened(name)); \(hint)",
+      [("requested_model", .string(CallError.shortened(name))), ("near", .strings(near))])
+  }
+}

@@ -1,0 +1,160 @@
+import Synchronization
+
+/// Loads the plugins, makes the providers, learns their models and hands each loop its routing; keeps the lists fresh.
+///
+/// Thread: `run` and `stop` on the control thread; the lists arrive on loop 0.
+final class ProviderBringUp: @unchecked Sendable {  // The directory is confined to loop 0 after `run` has started it.
+  /// How often providers are asked again for their models.
+  private static let refreshMilliseconds: UInt64 = 15 * 60_000
+
+  private let services: HostServices
+  private let loops: [HostLoop]
+  private let startedAt: Instant
+  private var registry: ProviderRegistry?
+  private var directory = ModelDirectory(providers: [], configured: [], defaultName: nil)
+  /// Providers without any model yet, whose list decides when the host is ready.
+  private var awaited: Set<Int> = []
+  private var isReady = false
+
+  init(services: HostServices, loops: [HostLoop], startedAt: Instant) {
+    self.services = services
+    self.loops = loops
+    self.startedAt = startedAt
+  }
+
+  private var log: Log { services.log }
+  private var configuration: Configuration { services.configuration }
+
+  func run() {
+    let curl = openHTTP()
+    let plugins = PluginHost(
+      configuration: configuration, log: log, loops: loops.map(\.eventLoop),
+      upstream: { loop in curl.flatMap { self.client($0, on: loop) } })
+    _ = plugins.detect()
+    stage("plugins loaded")
+    let registry = plugins.register()
+    self.registry = registry
+    let information = registry.providers.map(\.information)
+    services.core.setProviders(information.map(limits))
+    directory = ModelDirectory(
+      providers: information, configured: information.map { hasConfiguredModels($0.id) },
+      defaultName: configuration.defaultModel)
+    stage("providers registered", ("providers", information.map(\.id).joined(separator: ",")))
+    if registry.providers.isEmpty {
+      log.error(
+        "No provider is active",
+        ("remedy", "put a plugin into one of: \(configuration.plugins.searchPath.joined(separator: ", "))"))
+    }
+    loops[0].eventLoop.submitPastBound(.work { [self] in begin() })
+  }
+
+  /// Stops the providers; what a plugin still holds is left to the end of the process. Thread: control.
+  func stop() {
+    guard let registry else { return }
+    registry.stop()
+    for id in registry.destroy() {
+      log.warning("A provider still has calls that its plugin did not end", ("provider", id))
+    }
+  }
+
+  // MARK: - Loading
+
+  private func openHTTP() -> CurlLibrary? {
+    do {
+      let library = try CurlLibrary.load()
+      stage("HTTP library opened", ("version", library.version))
+      return library
+    } catch {
+      log.error("No HTTP library: providers that need one are not started", ("reason", "\(error)"))
+      return nil
+    }
+  }
+
+  private func client(_ library: CurlLibrary, on loop: EventLoop) -> (any UpstreamClient)? {
+    do {
+      return try CurlUpstreamClient(library: library, loop: loop, log: log)
+    } catch {
+      log.error("No HTTP client", ("loop", "\(loop.index)"), ("reason", "\(error)"))
+      return nil
+    }
+  }
+
+  private func limits(of information: ProviderInformation) -> Admission.ProviderLimit {
+    let settings = configuration.providers.first { $0.id == information.id }
+    let suggested = information.defaultLimit > 0 ? information.defaultLimit : configuration.limits.inFlight
+    return Admission.ProviderLimit(
+      inFlight: settings?.limits.inFlight ?? suggested, queued: settings?.limits.queued ?? 0)
+  }
+
+  private func hasConfiguredModels(_ id: String) -> Bool {
+    configuration.providers.contains { $0.id == id && !$0.models.isEmpty }
+  }
+
+  // MARK: - Models, on loop 0
+
+  private func begin() {
+    guard let registry else { return }
+    awaited = Set(registry.providers.indices.filter { directory.wantsList($0) && !directory.hasModels($0) })
+    publishWhenReady()
+    askForModels()
+  }
+
+  private func askForModels() {
+    guard let registry else { return }
+    let loop = loops[0].eventLoop
+    for (index, provider) in registry.providers.enumerated() where directory.wantsList(index) {
+      let listing = ModelListing(
+        of: provider, index: index, on: loop,
+        connectNanoseconds: configuration.timeouts.connectMilliseconds * 1_000_000
+      ) { [self] outcome in listed(outcome, by: index, provider.information.id) }
+      listing.start()
+    }
+    _ = loop.schedule(at: loop.now.advanced(milliseconds: Self.refreshMilliseconds), Refresh(self), tag: 0)
+  }
+
+  private final class Refresh: TimerTarget {
+    private let owner: ProviderBringUp
+    init(_ owner: ProviderBringUp) { self.owner = owner }
+    func timerFired(_ tag: UInt32) { if !owner.loops[0].isDraining { owner.askForModels() } }
+  }
+
+  private func listed(_ outcome: ModelListing.Outcome, by provider: Int, _ id: String) {
+    switch outcome {
+    case .listed(let models):
+      directory.listed(models, by: provider)
+      log.info("Models listed", ("provider", id), ("models", "\(models.count)"))
+    case .unsupported: break
+    case .failed(let reason):
+      log.warning(
+        directory.hasModels(provider) ? "Models not listed; the known ones stay" : "Models not listed, none is known",
+        ("provider", id), ("reason", reason))
+    }
+    awaited.remove(provider)
+    if isReady { publish() } else { publishWhenReady() }
+  }
+
+  private func publishWhenReady() {
+    guard !isReady, awaited.isEmpty else { return }
+    isReady = true
+    publish()
+    if !directory.hasDefault, let name = configuration.defaultModel {
+      log.warning("The default model is not served by any provider", ("default_model", name))
+    }
+    stage("ready", ("models", "\(directory.catalogue.models.count)"))
+  }
+
+  private func publish() {
+    guard let registry else { return }
+    let routing = Routing(providers: registry.providers, catalogue: directory.catalogue)
+    for loop in loops { loop.eventLoop.submitPastBound(.work { loop.adopt(routing) }) }
+  }
+
+  /// One step of the start, with what it has cost so far.
+  private func stage(_ name: String, _ fields: LogField...) {
+    log.write(
+      .info, name,
+      fields + [
+        ("start_ms", ProcessFigures.milliseconds(since: startedAt)), ("resident_mb", ProcessFigures.residentMegabytes),
+      ])
+  }
+}

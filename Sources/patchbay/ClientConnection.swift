@@ -1,0 +1,191 @@
+import Bytes
+import CLinux
+import Glibc
+import JSON
+import Wire
+
+/// The host cannot be reached, or does not answer as a host would.
+struct ClientError: Error, CustomStringConvertible {
+  var description: String
+  /// Nothing answered at all.
+  var isUnreachable = false
+}
+
+/// A blocking WebSocket client for the commands that ask a running host.
+final class ClientConnection {
+  private let descriptor: Int32
+  private var input = ByteBuffer()
+  private var output = ByteBuffer()
+  private var decoder = WebSocketDecoder(role: .client, messageBytesLimit: 64 << 20, acceptsBinary: false)
+
+  /// Seconds without a byte after which the host is given up; it sends a heartbeat more often.
+  private static let silenceSeconds = 60
+
+  /// Connects, upgrades and says hello.
+  init(url: String, token: String?) throws {
+    let address = try WebSocketAddress(url)
+    descriptor = try Self.connect(address)
+    try upgrade(address)
+    var hello = ByteBuffer()
+    hello.append("{\"op\":\"hello\",\"client_name\":\"patchbay\"")
+    if let token {
+      hello.append(",\"token\":")
+      hello.appendJSON(string: token)
+    }
+    hello.append("}")
+    try send(hello.readable)
+    let answer = try receive()
+    guard answer["ok"]?.bool == true else {
+      throw ClientError(description: "\(url) refused the hello: \(answer["error"]?.string ?? answer.text)")
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  func send(_ message: UnsafeRawBufferPointer) throws {
+    var key: UInt32 = 0
+    _ = withUnsafeMutableBytes(of: &key) { getrandom($0.baseAddress, $0.count, 0) }
+    WebSocketEncoder.appendMasked(.text, message, key: key, to: &output)
+    try flush()
+  }
+
+  /// The next message; pings are answered on the way.
+  func receive() throws -> JSONValue {
+    while true {
+      do {
+        while let event = try decoder.next(&input) {
+          switch event {
+          case .text(let text): return try JSONValue(parsing: text)
+          case .ping(let payload):
+            WebSocketEncoder.appendMasked(.pong, payload, key: 0x5A5A_5A5A, to: &output)
+            try flush()
+          case .close(let code, let reason):
+            let text = String(decoding: reason, as: UTF8.self)
+            throw ClientError(
+              description: "the host closed the connection: \(code.map { "\($0) " } ?? "")\(text)")
+          case .binary, .pong: break
+          }
+        }
+      } catch let error as WebSocketError {
+        throw ClientError(description: "the host broke the WebSocket protocol: \(error.reason)")
+      } catch let error as JSONError {
+        throw ClientError(description: "the host sent what is not JSON: \(error.reason)")
+      }
+      try fill()
+    }
+  }
+
+  private func upgrade(_ address: WebSocketAddress) throws {
+    var nonce = [UInt8](repeating: 0, count: 16)
+    _ = nonce.withUnsafeMutableBytes { getrandom($0.baseAddress, $0.count, 0) }
+    let key = nonce.withUnsafeBytes { Base64.encode($0) }
+    WebSocketHandshake.appendRequest(host: address.authority, path: address.path, key: key, to: &output)
+    try flush()
+    var parser = HTTPResponseParser()
+    while true {
+      do {
+        if let head = try parser.nextHead(&input) {
+          guard head.status == 101 else {
+            throw ClientError(
+              description: "\(address.authority) answered HTTP \(head.status) instead of a WebSocket upgrade")
+          }
+          if let fault = WebSocketHandshake.verify(head, key: key) {
+            throw ClientError(description: "\(address.authority) answered the upgrade wrongly: \(fault)")
+          }
+          return
+        }
+      } catch let error as HTTPError {
+        throw ClientError(description: "\(address.authority) is no HTTP server: \(error.reason)")
+      }
+      try fill()
+    }
+  }
+
+  private func flush() throws {
+    while !output.isEmpty {
+      let bytes = output.readable
+      let count = Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { throw ClientError(description: "the connection broke: \(Self.reason(errno))") }
+      output.consume(count)
+    }
+  }
+
+  private func fill() throws {
+    let room = input.writable(64 << 10)
+    while true {
+      let count = recv(descriptor, room.baseAddress, room.count, 0)
+      if count < 0 && errno == EINTR { continue }
+      if count < 0 && errno == EAGAIN {
+        throw ClientError(description: "the host sent nothing for \(Self.silenceSeconds) s")
+      }
+      guard count >= 0 else { throw ClientError(description: "the connection broke: \(Self.reason(errno))") }
+      guard count > 0 else { throw ClientError(description: "the host closed the connection without a reason") }
+      input.commit(count)
+      return
+    }
+  }
+
+  private static func connect(_ address: WebSocketAddress) throws -> Int32 {
+    var hints = addrinfo()
+    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    var list: UnsafeMutablePointer<addrinfo>?
+    let status = getaddrinfo(address.host, address.port, &hints, &list)
+    guard status == 0 else {
+      throw ClientError(
+        description: "cannot resolve \(address.host): \(String(cString: gai_strerror(status)))", isUnreachable: true)
+    }
+    defer { freeaddrinfo(list) }
+    var failure: Int32 = 0
+    var next = list
+    while let entry = next {
+      let descriptor = socket(entry.pointee.ai_family, Int32(SOCK_STREAM.rawValue), 0)
+      if descriptor >= 0 {
+        if Glibc.connect(descriptor, entry.pointee.ai_addr, entry.pointee.ai_addrlen) == 0 {
+          var patience = timeval(tv_sec: silenceSeconds, tv_usec: 0)
+          setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+          return descriptor
+        }
+        failure = errno
+        close(descriptor)
+      }
+      next = entry.pointee.ai_next
+    }
+    throw ClientError(
+      description: "no host at \(address.authority): \(reason(failure)); is 'patchbay serve' running there?",
+      isUnreachable: true)
+  }
+
+  private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
+}
+
+/// `ws://host:port/path`, taken apart.
+struct WebSocketAddress: Equatable {
+  var host: String
+  var port: String
+  var path: String
+
+  var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+  init(_ url: String) throws {
+    guard url.hasPrefix("ws://") else {
+      throw UsageError(message: "--url must begin with ws://, got '\(url)'")
+    }
+    let rest = url.dropFirst(5)
+    let slash = rest.firstIndex(of: "/") ?? rest.endIndex
+    path = slash == rest.endIndex ? "/" : String(rest[slash...])
+    let authority = rest[..<slash]
+    if authority.hasPrefix("["), let bracket = authority.firstIndex(of: "]") {
+      host = String(authority[authority.index(after: authority.startIndex)..<bracket])
+      let after = authority[authority.index(after: bracket)...]
+      port = after.hasPrefix(":") ? String(after.dropFirst()) : "80"
+    } else {
+      let colon = authority.lastIndex(of: ":") ?? authority.endIndex
+      host = String(authority[..<colon])
+      port = colon == authority.endIndex ? "80" : String(authority[authority.index(after: colon)...])
+    }
+    guard !host.isEmpty, UInt16(port) != nil else {
+      throw UsageError(message: "--url needs a host and a port from 0 to 65535, got '\(url)'")
+    }
+  }
+}

@@ -1,0 +1,191 @@
+import Glibc
+internal import Host
+
+/// What the program can be asked to do, and the exit statuses it answers with.
+enum Command: String, CaseIterable {
+  case serve, check, chat, status, plugin
+
+  /// The statuses of every command; `status` has its own reading of them (docs/operating.md).
+  enum Exit {
+    static let success: Int32 = 0
+    static let failure: Int32 = 1
+    static let usage: Int32 = 64  // sysexits.h EX_USAGE
+    static let unreachable: Int32 = 2
+  }
+
+  var summary: String {
+    switch self {
+    case .serve: "run the host in the foreground"
+    case .check: "validate the configuration and print the timeout table"
+    case .chat: "ask a running host one question; the answer streams to the terminal"
+    case .status: "show a running host on one screen"
+    case .plugin: "list the plugins, or show what one contains"
+    }
+  }
+
+  var usage: String {
+    switch self {
+    case .serve:
+      """
+      usage: patchbay serve [--config FILE]
+
+      Runs the host until SIGTERM or SIGINT, which finish what is in flight first.
+      Without --config: PATCHBAY_CONFIG, ./patchbay.json5, /etc/patchbay/patchbay.json5, else the defaults and
+      whatever providers the environment offers (KIMI_API_KEY, GLM_API_KEY, CUSTOM_API_URL; Echo always).
+      """
+    case .check:
+      """
+      usage: patchbay check [--config FILE]
+
+      Exit status 0: the configuration is good; 1: it is not, and each fault is named.
+      """
+    case .chat:
+      """
+      usage: patchbay chat [--url URL] [--model MODEL] [--token TOKEN] [--json] PROMPT
+
+      URL defaults to ws://127.0.0.1:8079, TOKEN to the environment's PATCHBAY_TOKEN.
+      Exit status 0: a complete answer; 1: an error, on standard error; 2: the host cannot be reached.
+      """
+    case .status:
+      """
+      usage: patchbay status [--url URL] [--token TOKEN] [--json]
+
+      Exit status 0: healthy; 1: degraded (no provider, overdue leases, draining); 2: the host cannot be reached.
+      """
+    case .plugin:
+      """
+      usage: patchbay plugin list [--config FILE] [--json]
+             patchbay plugin info FILE [--json]
+
+      Exit status 0: every plugin found can be loaded; 1: one was refused; the reason and remedy are shown.
+      """
+    }
+  }
+
+  static let overview: String = {
+    let lines = allCases.map { command in
+      "  \(command.rawValue)\(String(repeating: " ", count: 9 - command.rawValue.count))\(command.summary)"
+    }
+    return """
+      patchbay - a provider host for language models
+
+      usage: patchbay COMMAND [ARGUMENTS]
+
+      \(lines.joined(separator: "\n"))
+
+      patchbay COMMAND --help says more.
+      """
+  }()
+
+  static func run(_ arguments: [String]) -> Int32 {
+    guard let first = arguments.first else {
+      Terminal.error(overview)
+      return Exit.usage
+    }
+    if first == "--help" || first == "-h" || first == "help" {
+      Terminal.print(overview)
+      return Exit.success
+    }
+    if first == "--version" {
+      Terminal.print("patchbay \(Version.current)")
+      return Exit.success
+    }
+    guard let command = Command(rawValue: first) else {
+      Terminal.error("patchbay: there is no command '\(first)'\n\n\(overview)")
+      return Exit.usage
+    }
+    let rest = Array(arguments.dropFirst())
+    if rest.contains("--help") || rest.contains("-h") {
+      Terminal.print(command.usage)
+      return Exit.success
+    }
+    do {
+      return try command.perform(rest)
+    } catch let error as UsageError {
+      Terminal.error("patchbay \(command.rawValue): \(error.message)\n\n\(command.usage)")
+      return Exit.usage
+    } catch {
+      Terminal.error("patchbay \(command.rawValue): \(error)")
+      return Exit.failure
+    }
+  }
+
+  private func perform(_ arguments: [String]) throws -> Int32 {
+    switch self {
+    case .serve: try ServeCommand.run(Options(arguments, valued: ["--config"]))
+    case .check: try CheckCommand.run(Options(arguments, valued: ["--config"]))
+    case .chat: try ChatCommand.run(Options(arguments, valued: ["--url", "--model", "--token"], flags: ["--json"]))
+    case .status: try StatusCommand.run(Options(arguments, valued: ["--url", "--token"], flags: ["--json"]))
+    case .plugin: try PluginCommand.run(Options(arguments, valued: ["--config"], flags: ["--json"]))
+    }
+  }
+}
+
+/// The command line does not say what to do.
+struct UsageError: Error {
+  var message: String
+}
+
+/// A command's arguments: options that are known, and the rest.
+struct Options {
+  private var values: [String: String] = [:]
+  private var flags: Set<String> = []
+  private(set) var positional: [String] = []
+
+  init(_ arguments: [String], valued: Set<String>, flags known: Set<String> = []) throws {
+    var index = 0
+    var onlyPositional = false
+    while index < arguments.count {
+      let argument = arguments[index]
+      index += 1
+      if onlyPositional || !argument.hasPrefix("--") {
+        positional.append(argument)
+      } else if argument == "--" {
+        onlyPositional = true
+      } else if known.contains(argument) {
+        flags.insert(argument)
+      } else if let equals = argument.firstIndex(of: "="), valued.contains(String(argument[..<equals])) {
+        values[String(argument[..<equals])] = String(argument[argument.index(after: equals)...])
+      } else if valued.contains(argument) {
+        guard index < arguments.count else { throw UsageError(message: "\(argument) needs a value") }
+        values[argument] = arguments[index]
+        index += 1
+      } else {
+        let all = valued.union(known).sorted().joined(separator: ", ")
+        throw UsageError(message: "unknown option \(argument); known: \(all), --help")
+      }
+    }
+  }
+
+  subscript(_ name: String) -> String? { values[name] }
+  func has(_ flag: String) -> Bool { flags.contains(flag) }
+
+  /// The options of a command that takes nothing else.
+  func requireNoPositional() throws {
+    guard let first = positional.first else { return }
+    throw UsageError(message: "unexpected argument '\(first)'")
+  }
+}
+
+/// Lines to the person at the terminal; write errors (a closed pipe) end the program quietly.
+enum Terminal {
+  static func print(_ text: String) { write(text + "\n", to: 1) }
+  static func error(_ text: String) { write(text + "\n", to: 2) }
+
+  static func write(_ text: String, to descriptor: Int32) {
+    var text = text
+    text.withUTF8 { bytes in
+      var rest = UnsafeRawBufferPointer(bytes)
+      while !rest.isEmpty {
+        let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
+        if count < 0 && errno == EINTR { continue }
+        guard count > 0 else { return }
+        rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+      }
+    }
+  }
+
+  static func environment(_ name: String) -> String? {
+    getenv(name).map { String(cString: $0) }
+  }
+}

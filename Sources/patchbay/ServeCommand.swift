@@ -1,0 +1,49 @@
+import Glibc
+import Host
+
+/// `patchbay serve`: the host in the foreground.
+enum ServeCommand {
+  static func run(_ options: Options) throws -> Int32 {
+    try options.requireNoPositional()
+    let configuration: Configuration
+    do {
+      configuration = try Settings.load(options)
+    } catch let errors as ConfigurationErrors {
+      Settings.report(errors, command: "serve")
+      return Command.Exit.failure
+    }
+    let log = Log(level: configuration.log.level, format: configuration.log.format)
+    return try Host(configuration: configuration, log: log).run()
+  }
+}
+
+/// `patchbay check`: whether the configuration is good, and the timeouts that follow from it.
+enum CheckCommand {
+  static func run(_ options: Options) throws -> Int32 {
+    try options.requireNoPositional()
+    do {
+      let configuration = try Settings.load(options)
+      Terminal.print("configuration: \(configuration.file ?? "built-in defaults and the environment")")
+      Terminal.print("providers: \(configuration.providers.map(\.id).joined(separator: ", "))")
+      Terminal.print(configuration.timeoutTable())
+      for note in configuration.notYetInForce + configuration.warnings { Terminal.print("note: \(note)") }
+      return Command.Exit.success
+    } catch let errors as ConfigurationErrors {
+      Settings.report(errors, command: "check")
+      return Command.Exit.failure
+    }
+  }
+}
+
+/// The configuration as the commands that need it find it.
+enum Settings {
+  static func load(_ options: Options) throws -> Configuration {
+    try Configuration.load(path: options["--config"])
+  }
+
+  static func report(_ errors: ConfigurationErrors, command: String) {
+    let count = errors.errors.count
+    Terminal.error("patchbay \(command): the configuration has \(count) \(count == 1 ? "fault" : "faults")")
+    for error in errors.errors { Terminal.error("  \(error)") }
+  }
+}
