@@ -4,8 +4,8 @@
 /// begins on the host's event loop inside the host's own function and runs there until it first waits, then continues
 /// on the same loop: no thread is started, and nothing here may block or compute for more than a millisecond.
 ///
-/// Waiting goes through the host: `CallContext.sleep`, `CallContext.http`, the functions of `ChatStream`. `Task.sleep`
-/// and blocking calls would start threads of the Swift runtime or stop the loop for everybody.
+/// Waiting goes through the host: `CallContext.sleep`, `CallContext.http`, the functions of `ChatStream`. Child tasks
+/// stay on the loop too; `Task.sleep`, `Task { }` and `Task.detached` would start threads of the Swift runtime.
 public protocol Provider: AnyObject, Sendable {
   /// Who this provider is; the same each time it is read.
   static var descriptor: ProviderDescriptor { get }

@@ -3,7 +3,9 @@ import CProviderABI
 
 /// The host as an instance sees it: log, clocks, settings. Everything may be called from any thread, until the
 /// instance is gone.
-public final class ProviderHost: @unchecked Sendable {  // every field is constant; the tables are the host's, any thread
+///
+/// Unchecked because of C pointers: every field is constant, and the host's functions take any thread.
+public final class ProviderHost: @unchecked Sendable {
   let context: UnsafeMutableRawPointer?
   let emit: EmitFunction
   let done: DoneFunction
