@@ -160,6 +160,35 @@ struct WebSocketDecoderTests {
     #expect(decode(frame(1, [0x61]), acceptsBinary: false).events == [.text("a")])
   }
 
+  @Test func `a whole message is handed over where it came in, and lets go of it at the next call`() throws {
+    var decoder = WebSocketDecoder(role: .server, messageBytesLimit: 100)
+    var input = ByteBuffer()
+    input.append(text("hello") + text("again"))
+    let start = try #require(input.readable.baseAddress)
+    for offset in [6, 17] {
+      guard case .text(let payload)? = try decoder.next(&input) else {
+        Issue.record("no text")
+        return
+      }
+      #expect(payload.baseAddress == start + offset)
+    }
+    let held = input.count
+    let event = try decoder.next(&input)
+    let isNothing = if case nil = event { true } else { false }
+    let left = input.count
+    #expect(held == 11 && isNothing && left == 0)
+  }
+
+  @Test(arguments: 0..<24)
+  func `a payload is unmasked whatever its length and the place it was cut at`(size: Int) {
+    let payload = (0..<size).map { UInt8(0x41 + $0) }
+    let bytes = frame(1, payload)
+    for cut in 0...bytes.count {
+      let seen = decode(bytes, pieces: [cut, bytes.count - cut])
+      #expect(seen.events == [.text(String(decoding: payload, as: UTF8.self))], "cut at \(cut)")
+    }
+  }
+
   @Test func `a client refuses masked frames and takes plain ones`() {
     #expect(decode(frame(1, [0x61]), role: .client).error?.closeCode == 1002)
     #expect(decode(frame(1, [0x61], masked: false), role: .client).events == [.text("a")])

@@ -1,12 +1,5 @@
 public import Bytes
 
-/// How a request's body is delimited (RFC 9112 §6).
-public enum HTTPBodyLength: Equatable, Sendable {
-  case none
-  case bytes(UInt64)
-  case chunked
-}
-
 /// A request without its body.
 public struct HTTPRequestHead: Equatable, Sendable {
   public var method: String
@@ -24,11 +17,13 @@ public struct HTTPRequestHead: Equatable, Sendable {
 /// Bytes to request heads (RFC 9112), strict where leniency has let requests be smuggled: CRLF only, no space before a
 /// colon, no folding, one length.
 public struct HTTPRequestParser: ~Copyable {
-  private let reader: HTTPHeadReader
+  private var reader: HTTPHeadReader
 
-  public init(limits: HTTPLimits = HTTPLimits()) { reader = HTTPHeadReader(limits: limits) }
+  public init(limits: HTTPLimits = HTTPLimits()) { reader = HTTPHeadReader(limits: limits, firstLineStatus: 414) }
 
-  /// Takes the next head out of `input`; nil: more bytes are needed. The body, if any, stays in `input`.
+  /// Takes the next head out of `input`; nil: more bytes are needed, to be appended and nothing else done to `input`.
+  ///
+  /// The body, if any, stays in `input` for an `HTTPBodyDecoder`.
   public mutating func next(_ input: inout ByteBuffer) throws(HTTPError) -> HTTPRequestHead? {
     let bytes = input.readable
     try rejectEarly(bytes)
@@ -68,6 +63,9 @@ public struct HTTPRequestParser: ~Copyable {
     guard hosts.count == 1 || (minor == 0 && hosts.isEmpty) else {
       throw HTTPError(status: 400, reason: "exactly one Host header is needed, found \(hosts.count)")
     }
+    guard hosts.allSatisfy(HostAuthority.isWellFormed) else {
+      throw HTTPError(status: 400, reason: "the Host header is not a host and a port")
+    }
     let target = String(decoding: parts[1], as: UTF8.self)
     let mark = target.utf8.firstIndex(of: 0x3F)
     let closes = headers.contains("connection", token: "close")
@@ -75,23 +73,6 @@ public struct HTTPRequestParser: ~Copyable {
       method: String(decoding: parts[0], as: UTF8.self), target: target,
       path: mark.map { String(target[..<$0]) } ?? target,
       query: mark.map { String(target[target.utf8.index(after: $0)...]) }, minorVersion: minor, headers: headers,
-      bodyLength: try Self.bodyLength(headers), keepsAlive: minor == 1 && !closes)
-  }
-
-  private static func bodyLength(_ headers: HTTPHeaders) throws(HTTPError) -> HTTPBodyLength {
-    let encodings = headers.all("transfer-encoding")
-    let lengths = headers.all("content-length")
-    if !encodings.isEmpty {
-      guard lengths.isEmpty else { throw HTTPError(status: 400, reason: "both Content-Length and Transfer-Encoding") }
-      guard encodings.count == 1, encodings[0].lowercased() == "chunked" else {
-        throw HTTPError(status: 501, reason: "the only transfer coding is chunked")
-      }
-      return .chunked
-    }
-    guard let first = lengths.first else { return .none }
-    guard lengths.count == 1, first.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let bytes = UInt64(first) else {
-      throw HTTPError(status: 400, reason: "Content-Length must be one whole number")
-    }
-    return bytes == 0 ? .none : .bytes(bytes)
+      bodyLength: try HTTPBodyLength(headers, minorVersion: minor) ?? .none, keepsAlive: minor == 1 && !closes)
   }
 }

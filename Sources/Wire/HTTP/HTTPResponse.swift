@@ -1,17 +1,52 @@
 public import Bytes
 
-/// Writes a whole response (RFC 9112 §4).
+/// Writes responses (RFC 9112 §4): whole, or in chunks when their length is not known yet.
+///
+/// A CR, LF or NUL in a header becomes a space (RFC 9110 §5.5), so that no value can add a header or a response.
 public enum HTTPResponse {
   /// - Parameter headers: without Content-Length and Connection, which are written here.
   public static func append(
     status: Int, headers: [(String, String)], body: UnsafeRawBufferPointer, keepsAlive: Bool,
     to buffer: inout ByteBuffer
   ) {
-    buffer.append("HTTP/1.1 \(status) \(reasonPhrase(status))\r\n")
-    for (name, value) in headers { buffer.append("\(name): \(value)\r\n") }
+    appendHead(status, headers, to: &buffer)
     if status != 204 { buffer.append("Content-Length: \(body.count)\r\n") }
     buffer.append(keepsAlive ? "\r\n" as StaticString : "Connection: close\r\n\r\n")
     buffer.append(body)
+  }
+
+  /// Begins a response that `appendChunk` goes on with and `endChunks` ends; only for a peer of HTTP/1.1.
+  public static func beginChunks(
+    status: Int, headers: [(String, String)], keepsAlive: Bool, to buffer: inout ByteBuffer
+  ) {
+    appendHead(status, headers, to: &buffer)
+    buffer.append("Transfer-Encoding: chunked\r\n")
+    buffer.append(keepsAlive ? "\r\n" as StaticString : "Connection: close\r\n\r\n")
+  }
+
+  /// An empty piece writes nothing: an empty chunk would end the body.
+  public static func appendChunk(_ piece: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
+    guard !piece.isEmpty else { return }
+    buffer.append(String(piece.count, radix: 16))
+    buffer.append("\r\n")
+    buffer.append(piece)
+    buffer.append("\r\n")
+  }
+
+  public static func endChunks(to buffer: inout ByteBuffer) { buffer.append("0\r\n\r\n") }
+
+  private static func appendHead(_ status: Int, _ headers: [(String, String)], to buffer: inout ByteBuffer) {
+    buffer.append("HTTP/1.1 \(status) \(reasonPhrase(status))\r\n")
+    for (name, value) in headers {
+      appendHarmless(name, to: &buffer)
+      buffer.append(": ")
+      appendHarmless(value, to: &buffer)
+      buffer.append("\r\n")
+    }
+  }
+
+  private static func appendHarmless(_ text: String, to buffer: inout ByteBuffer) {
+    for byte in text.utf8 { buffer.append(byte == 0x0D || byte == 0x0A || byte == 0 ? 0x20 : byte) }
   }
 
   static func reasonPhrase(_ status: Int) -> String {
@@ -20,44 +55,21 @@ public enum HTTPResponse {
     case 200: "OK"
     case 204: "No Content"
     case 400: "Bad Request"
+    case 401: "Unauthorized"
     case 403: "Forbidden"
     case 404: "Not Found"
     case 405: "Method Not Allowed"
     case 408: "Request Timeout"
     case 413: "Content Too Large"
+    case 414: "URI Too Long"
     case 426: "Upgrade Required"
+    case 429: "Too Many Requests"
     case 431: "Request Header Fields Too Large"
+    case 500: "Internal Server Error"
     case 501: "Not Implemented"
     case 503: "Service Unavailable"
     case 505: "HTTP Version Not Supported"
     default: "Status"
     }
-  }
-}
-
-/// A response without its body.
-public struct HTTPResponseHead: Equatable, Sendable {
-  public var status: Int
-  public var headers: HTTPHeaders
-}
-
-/// Bytes to a response's head, for a client.
-public struct HTTPResponseParser: ~Copyable {
-  private let reader: HTTPHeadReader
-
-  public init(limits: HTTPLimits = HTTPLimits()) { reader = HTTPHeadReader(limits: limits) }
-
-  /// Takes the head out of `input`; nil: more bytes are needed.
-  public mutating func nextHead(_ input: inout ByteBuffer) throws(HTTPError) -> HTTPResponseHead? {
-    let bytes = input.readable
-    guard let length = try reader.length(of: bytes) else { return nil }
-    let lines = reader.lines(UnsafeRawBufferPointer(rebasing: bytes[..<length]))
-    let parts = (lines.first ?? bytes[0..<0]).split(separator: 0x20, maxSplits: 2)
-    guard parts.count >= 2, String(decoding: parts[0], as: UTF8.self).hasPrefix("HTTP/1."),
-      let status = Int(String(decoding: parts[1], as: UTF8.self)), (100...599).contains(status)
-    else { throw HTTPError(status: 502, reason: "the first line is not HTTP/1.1 and a status") }
-    let head = HTTPResponseHead(status: status, headers: try reader.headers(lines.dropFirst()))
-    input.consume(length)
-    return head
   }
 }

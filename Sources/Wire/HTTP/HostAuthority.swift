@@ -7,6 +7,17 @@ public enum HostAuthority {
     return allowed.contains { $0.lowercased() == host || $0.lowercased() == name }
   }
 
+  /// Whether its characters may be in a host and a port (RFC 3986 §3.2.2): no user, path or second host.
+  static func isWellFormed(_ host: String) -> Bool {
+    host.utf8.allSatisfy { byte in
+      switch byte {
+      case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+      case 0x2D, 0x2E, 0x5F, 0x7E, 0x25, 0x3A, 0x5B, 0x5D, 0x21, 0x24, 0x26...0x2B, 0x3B, 0x3D: true
+      default: false
+      }
+    }
+  }
+
   /// Without its port; nil: malformed.
   private static func name(of host: String) -> String? {
     if host.hasPrefix("[") {
@@ -21,7 +32,9 @@ public enum HostAuthority {
   }
 
   private static func isPort(_ text: Substring) -> Bool {
-    text.first == ":" && text.utf8.count > 1 && UInt16(text.dropFirst()) != nil && !text.contains("+")
+    let digits = text.utf8.dropFirst()
+    return text.first == ":" && (1...5).contains(digits.count) && digits.allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
+      && UInt16(text.dropFirst()) != nil
   }
 
   private static func isIPv4(_ name: String) -> Bool {

@@ -68,9 +68,13 @@ public enum WebSocketHandshake {
 
   /// What is wrong with the server's 101; nil: nothing (RFC 6455 §4.1).
   public static func verify(_ response: HTTPResponseHead, key: String) -> String? {
+    guard response.status == 101 else { return "status \(response.status), not 101" }
     guard response.headers.contains("upgrade", token: "websocket") else { return "no 'Upgrade: websocket'" }
     guard response.headers.contains("connection", token: "upgrade") else { return "no 'Connection: Upgrade'" }
     guard response.headers["sec-websocket-accept"] == accept(for: key) else { return "a wrong Sec-WebSocket-Accept" }
+    for name in ["sec-websocket-extensions", "sec-websocket-protocol"] where response.headers[name] != nil {
+      return "a \(name) that was not asked for"
+    }
     return nil
   }
 }
