@@ -60,20 +60,3 @@ public enum Base64 {
     }
   }
 }
-
-/// Lower-case hexadecimal.
-public enum Hex {
-  public static func encode(_ bytes: UnsafeRawBufferPointer) -> String {
-    let digits: StaticString = "0123456789abcdef"
-    return String(
-      decoding: bytes.flatMap { [digits.utf8Start[Int($0 >> 4)], digits.utf8Start[Int($0 & 15)]] }, as: UTF8.self)
-  }
-}
-
-/// Compares without telling by its time where the first difference is; different lengths are told at once.
-public func constantTimeEquals(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
-  guard left.count == right.count else { return false }
-  var difference: UInt8 = 0
-  for index in 0..<left.count { difference |= left[index] ^ right[index] }
-  return difference == 0
-}
