@@ -21,6 +21,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
+#include "clinux_curl.h"
 
 static inline int clinux_fcntl_int(int fd, int command, int argument) { return fcntl(fd, command, argument); }
 
