@@ -19,7 +19,7 @@ public struct UTF8Validator: Sendable {
     var index = 0
     while index < end {
       if missing == 0 {
-        index = Self.skipASCII(start, index, end)
+        index = Self.skipMultibyte(start, Self.skipASCII(start, index, end), end)
         guard index < end else { return true }
       }
       guard take(start.load(fromByteOffset: index, as: UInt8.self)) else { return false }
@@ -43,6 +43,26 @@ public struct UTF8Validator: Sendable {
       index &+= 16
     }
     while index < end, start.load(fromByteOffset: index, as: UInt8.self) < 0x80 { index &+= 1 }
+    return index
+  }
+
+  /// Skips whole, good characters of two and three bytes; `take` decides about all else.
+  @inline(__always)
+  private static func skipMultibyte(_ start: UnsafeRawPointer, _ index: Int, _ end: Int) -> Int {
+    var index = index
+    while index &+ 4 <= end {
+      let word = UInt32(littleEndian: start.loadUnaligned(fromByteOffset: index, as: UInt32.self))
+      if word & 0x00C0_C0F0 == 0x0080_80E0 {
+        // The lead's low bits and the second byte's top one: all zero is overlong, D with it a surrogate.
+        let bits = word & 0x200F
+        guard bits != 0, bits != 0x200D else { break }
+        index &+= 3
+      } else if word & 0xC0E0 == 0x80C0, word & 0x1E != 0 {
+        index &+= 2
+      } else {
+        break
+      }
+    }
     return index
   }
 

@@ -106,6 +106,22 @@ struct UTF8ValidatorTests {
   }
 }
 
+extension UTF8ValidatorTests {
+  @Test func `bytes at once and bytes one by one are judged alike`() {
+    let edges: [UInt8] = [0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF]
+    for first in 0x80...0xFF as ClosedRange<UInt8> {
+      for second in edges {
+        for third in edges {
+          let input = [first, second, third, 0x61, 0x61, 0x61]
+          var validator = UTF8Validator()
+          let isValid = input.allSatisfy { byte in [byte].withUnsafeBytes { validator.validate($0) } }
+          #expect(input.withUnsafeBytes { UTF8Validator.isValid($0) } == (isValid && validator.isComplete), "\(input)")
+        }
+      }
+    }
+  }
+}
+
 struct ByteBufferTests {
   @Test func `what is appended is read in order, across growth and consumption`() {
     var buffer = ByteBuffer()
