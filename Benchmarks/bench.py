@@ -33,7 +33,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 CORES = sorted(os.sched_getaffinity(0))
 SERVER, CLIENT = CORES[0], CORES[-1]
 CONNECTIONS, PROMPT_BYTES, IDLE_CONNECTIONS, STREAMS = 64, 1024, 10000, 200
-MANY = 20000
+MANY = 12000  # of each, more than are opened, fewer than descriptors
 ROOMY = {"in_flight": 512, "session_in_flight": 64, "sessions": MANY, "connections": MANY,
          "connections_per_address": MANY}
 

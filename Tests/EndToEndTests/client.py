@@ -126,9 +126,10 @@ class Client:
         await self.send(op="call_tool", request_id=call.request_id, name=tool, arguments=arguments)
         return call
 
-    async def chat(self, prompt: str, **arguments) -> dict:
+    async def chat(self, prompt: str | None = None, **arguments) -> dict:
         """The terminal frame of a chat."""
-        return await (await self.call(prompt=prompt, **arguments)).result()
+        asked = {} if prompt is None else {"prompt": prompt}
+        return await (await self.call(**asked, **arguments)).result()
 
     async def cancel(self, call: Call) -> dict:
         return await self.ask("cancel", request_id=call.request_id)

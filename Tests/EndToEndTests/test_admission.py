@@ -67,7 +67,7 @@ async def test_one_provider_at_its_limit_does_not_hinder_another(start_host, ups
 
 async def test_a_bounded_queue_holds_a_call_back_and_then_runs_it(start_host, upstream):
     host = start_host(providers=[provider(upstream, limits={"in_flight": 1, "queued": 1})],
-                      timeouts={"queue_seconds": 5}, **PLAIN)
+                      limits={"queue_seconds": 5}, **PLAIN)
     async with Client.open(host.url) as client:
         held = await client.call(prompt="hold")
         await held.ack()

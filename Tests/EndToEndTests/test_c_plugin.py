@@ -54,7 +54,7 @@ WRONG = {
     "no entry": ("int something_else(void) { return 0; }", ["prv_plugin_entry_v1"]),
     "another major": (
         '__attribute__((visibility("default"))) int prv_plugin_entry_v2(void) { return 0; }',
-        ["prv_plugin_entry_v1"]),
+        ["major 2", "speaks 1"]),
     "entry returns an error": (
         '#include "provider_abi.h"\n'
         "int32_t prv_plugin_entry_v1(const prv_handshake *handshake, prv_reply *reply) {\n"
