@@ -70,13 +70,8 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     }
   }
 
-  private func client(_ library: CurlLibrary, on loop: EventLoop) -> (any UpstreamClient)? {
-    do {
-      return try CurlUpstreamClient(library: library, loop: loop, log: log)
-    } catch {
-      log.error("No HTTP client", ("loop", "\(loop.index)"), ("reason", "\(error)"))
-      return nil
-    }
+  private func client(_ library: CurlLibrary, on loop: EventLoop) -> any UpstreamClient {
+    CurlUpstreamClient(library: library, loop: loop, log: log)
   }
 
   private func limits(of information: ProviderInformation) -> Admission.ProviderLimit {
