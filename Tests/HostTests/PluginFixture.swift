@@ -46,16 +46,23 @@ enum PluginFixture {
   static func compile(
     _ source: String, _ options: [String] = [], to name: String, in directory: TemporaryDirectory
   ) throws -> String {
+    let warnings = ["-Wall", "-Wextra", "-Wno-unused", "-Wno-unused-parameter", "-Werror"]
+    return try compile(
+      file: "Tests/HostTests/Fixtures/\(source).c",
+      ["-std=c11", "-fvisibility=hidden", "-pthread", "-I\(root)/Tests/HostTests/Fixtures"] + warnings + options,
+      to: name, in: directory)
+  }
+
+  /// Compiles one file of the repository as a stranger would: a C compiler and the header, nothing else.
+  @discardableResult
+  static func compile(
+    file: String, _ options: [String], to name: String, in directory: TemporaryDirectory
+  ) throws -> String {
     let output = "\(directory.path)/\(name)"
     let status = run(
       "/usr/bin/cc",
-      [
-        "-std=c11", "-Wall", "-Wextra", "-Wno-unused", "-Wno-unused-parameter", "-Werror", "-O1", "-shared", "-fPIC",
-        "-fvisibility=hidden", "-pthread",
-        "-I\(root)/Sources/CProviderABI/include", "-I\(root)/Tests/HostTests/Fixtures", "-o", output,
-        "\(root)/Tests/HostTests/Fixtures/\(source).c",
-      ] + options)
-    try #require(status == 0, "cc could not compile \(source).c")
+      ["-O1", "-shared", "-fPIC", "-I\(root)/Sources/CProviderABI/include", "-o", output, "\(root)/\(file)"] + options)
+    try #require(status == 0, "cc could not compile \(file)")
     chmod(output, 0o755)
     return output
   }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Why a file was not taken as a plugin, and what its owner can do. A refused plugin never stops the host.
 package struct PluginRefusal: Sendable, Equatable, CustomStringConvertible {
   package var path: String
@@ -30,5 +32,3 @@ package struct PluginFault: Error, Equatable {
 
 /// The text of `errno`, for messages.
 func systemMessage(_ code: Int32) -> String { String(cString: strerror(code)) }
-
-private import Glibc
