@@ -29,7 +29,7 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     let curl = openHTTP()
     let plugins = PluginHost(
       configuration: configuration, log: log, loops: loops.map(\.eventLoop),
-      upstream: { loop in curl.flatMap { self.client($0, on: loop) } })
+      upstream: { [log] loop in curl.map { CurlUpstreamClient(library: $0, loop: loop, log: log) } })
     _ = plugins.detect()
     stage("plugins loaded")
     let registry = plugins.register()
@@ -68,10 +68,6 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
       log.error("No HTTP library: providers that need one are not started", ("reason", "\(error)"))
       return nil
     }
-  }
-
-  private func client(_ library: CurlLibrary, on loop: EventLoop) -> any UpstreamClient {
-    CurlUpstreamClient(library: library, loop: loop, log: log)
   }
 
   private func limits(of information: ProviderInformation) -> Admission.ProviderLimit {

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Byte loops that look at eight bytes at a time. Every pointer is borrowed for the call.
 enum JSONScan {
   private static let ones: UInt64 = 0x0101_0101_0101_0101
@@ -10,6 +12,14 @@ enum JSONScan {
     return (difference &- ones) & ~difference & highs
   }
 
+  /// Marks the bytes of `word` that plain text does not have.
+  @inline(__always)
+  private static func stops(_ word: UInt64, _ stopsAtHighBit: Bool) -> UInt64 {
+    // A byte under 0x20 borrows from its high bit; one above 0x7F is masked out, then decided by `stopsAtHighBit`.
+    let marks = matches(word, 0x22) | matches(word, 0x5C) | ((word &- ones &* 0x20) & ~word & highs)
+    return stopsAtHighBit ? marks | word & highs : marks
+  }
+
   /// The index of the first byte at or after `index` that a string must not pass over: a quote, a backslash, a control
   /// character, or (with `stopsAtHighBit`) a byte beyond ASCII; `end` when there is none.
   @inline(__always)
@@ -17,12 +27,17 @@ enum JSONScan {
     _ base: UnsafePointer<UInt8>, _ index: Int, _ end: Int, stopsAtHighBit: Bool
   ) -> Int {
     var index = index
+    while index &+ 16 <= end {
+      // Two words at a time while nothing is found; the second loop says where.
+      let first = UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self)
+      let second = UnsafeRawPointer(base + (index &+ 8)).loadUnaligned(as: UInt64.self)
+      guard (stops(first, stopsAtHighBit) | stops(second, stopsAtHighBit)) == 0 else { break }
+      index &+= 16
+    }
     while index &+ 8 <= end {
       let word = UInt64(
         littleEndian: UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self))
-      // A byte under 0x20 borrows from its high bit; one above 0x7F is masked out, then decided by `stopsAtHighBit`.
-      var marks = matches(word, 0x22) | matches(word, 0x5C) | ((word &- ones &* 0x20) & ~word & highs)
-      if stopsAtHighBit { marks |= word & highs }
+      let marks = stops(word, stopsAtHighBit)
       if marks != 0 { return index &+ marks.trailingZeroBitCount >> 3 }
       index &+= 8
     }
@@ -50,12 +65,16 @@ enum JSONScan {
   /// The index behind the closing quote of the string whose opening quote is at `index`.
   @inline(__always)
   static func skipString(_ base: UnsafePointer<UInt8>, _ index: Int, _ end: Int) -> Int {
-    var index = index &+ 1
-    while true {
-      index = endOfPlainText(base, index, end, stopsAtHighBit: false)
-      if base[index] == 0x22 { return index &+ 1 }
-      index &+= 2
+    var next = index &+ 1
+    while let quote = memchr(base + next, 0x22, end &- next) {
+      let position = UnsafeRawPointer(quote) - UnsafeRawPointer(base)
+      // A quote is the string's own when an even number of backslashes stands before it.
+      var first = position
+      while base[first &- 1] == 0x5C { first &-= 1 }
+      if (position &- first) & 1 == 0 { return position &+ 1 }
+      next = position &+ 1
     }
+    return end
   }
 
   /// The index behind the value that begins at `index`.

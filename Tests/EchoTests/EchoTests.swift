@@ -24,7 +24,7 @@ import Testing
     host.run()
     #expect(call.events.map(\.kind) == [PRV_EVENT_TEXT, PRV_EVENT_USAGE, PRV_EVENT_FINISH])
     #expect(call.text == "four  five\nsix")
-    #expect(call.events[1].usage == [6, 3, 0, 0])
+    #expect(call.events[1].usage == [8, 4, 0, 0])
     #expect(call.finishReason == "stop")
     #expect(call.dones.map(\.status) == [PRV_OK])
   }
