@@ -11,7 +11,7 @@ from fake_upstream import provider
 LIMITS = {
     "session": ({"session_in_flight": 2}, {}, 2),
     "provider": ({}, {"limits": {"in_flight": 2}}, 2),
-    "global": ({"in_flight": 2}, {}, 2),
+    "global": ({"in_flight": 2}, {"limits": {"in_flight": 16}}, 2),
 }
 
 

@@ -10,7 +10,7 @@ from client import Client, eventually
 from conftest import PLAIN
 from fake_upstream import HEAD, event, provider
 
-FAST = {"connect_seconds": 0.4, "first_token_seconds": 0.4, "progress_seconds": 0.4}
+FAST = {"connect_seconds": 0.3, "first_token_seconds": 0.4, "progress_seconds": 0.4}
 
 
 @pytest.fixture
@@ -27,7 +27,6 @@ async def timed_out(client: Client, prompt: str, clock: str, seconds: float, **a
     details = result["error"]["details"]
     assert details["clock"] == clock and details["timeout_seconds"] == pytest.approx(seconds)
     assert details["partial_text_bytes"] == len(result["text"].encode())
-    assert clock.replace("_", " ") in result["error"]["message"].replace("_", " ")
     assert result["metadata"]["outcome"] == "failed" and result["text"] == call.joined()
     assert elapsed >= seconds * 0.9
     return result
@@ -51,7 +50,7 @@ async def test_connect_that_never_succeeds(start_host, upstream):
         settings = {**provider(upstream), "base_url": f"http://127.0.0.1:{port}/v1"}
         host = start_host(providers=[settings], timeouts=FAST, **PLAIN)
         async with Client.open(host.url) as client:
-            result = await timed_out(client, "x", "connect", 0.4)
+            result = await timed_out(client, "x", "connect", 0.3)
             assert result["text"] == ""
 
 
