@@ -1,1 +1,15 @@
-// The library's entry.
+public import CProviderABI
+import GLM
+import ProviderAPI
+
+/// All that the library exports (PRV-R001).
+@c @implementation
+public func prv_plugin_entry_v1(
+  _ handshake: UnsafePointer<prv_handshake>!, _ reply: UnsafeMutablePointer<prv_reply>!
+) -> Int32 {
+  PluginEntry.answer(
+    handshake, reply,
+    plugin: PluginDescriptor(
+      id: "org.patchbay.glm", name: "GLM", vendor: "Patchbay", version: "1.0.0",
+      description: "Reaches Zhipu's GLM models.", providers: [GLM.self]))
+}
