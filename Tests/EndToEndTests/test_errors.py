@@ -37,7 +37,7 @@ async def failure(client: Client, **arguments) -> dict:
     ("timeout", "soon", 10),
     ("thinking_mode", "zzz", "HIGH"),
     ("thinking_mode", 5, "minimal"),
-    ("use_websearch", "perhaps", "yes"),
+    ("use_websearch", "perhaps", "no"),
     ("stream", "perhaps", "on"),
     ("stream", 2, True),
     ("messages", [], [{"role": "user", "content": "x"}]),
