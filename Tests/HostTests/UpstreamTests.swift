@@ -230,6 +230,56 @@ struct UpstreamTests {
     #expect(recorder.text == (excess > 0 ? "" : "ok"))
   }
 
+  @Test func `a line of the head without end is stopped`() throws {
+    let server = try UpstreamServer { connection in
+      guard connection.readRequest() != nil, connection.send("HTTP/1.1 200 OK\r\nX-Endless: ") else { return }
+      while connection.send([UInt8](repeating: 0x61, count: 16_384)) {}
+    }
+    let bench = try UpstreamBench()
+    let recorder = try bench.start(UpstreamRequest(method: "GET", url: server.url))
+    bench.run()
+    server.stop()
+    #expect(recorder.result?.failure?.status == PRV_E_LIMIT)
+  }
+
+  @Test func `a kept connection that the server has closed meanwhile is replaced, not reported`() throws {
+    let server = try UpstreamServer { connection in
+      guard connection.readRequest() != nil else { return }
+      connection.send(httpAnswer("once"))
+    }
+    let bench = try UpstreamBench()
+    let recorders = (0..<8).map { _ in ExchangeRecorder() }
+    let request = UpstreamRequest(method: "POST", url: server.url, body: [1])
+    for (recorder, next) in zip(recorders, recorders.dropFirst()) {
+      recorder.onComplete = { _ = try? bench.start(request, next) }
+    }
+    try bench.start(request, recorders[0])
+    bench.run()
+    server.stop()
+    #expect(recorders.allSatisfy { $0.text == "once" && $0.results.count == 1 && $0.result?.failure == nil })
+    #expect(server.connectionCount == 8)
+  }
+
+  @Test func `a proxy of the environment is used, except for the hosts it names`() async {
+    // In a process of its own: the environment is everyone's.
+    await #expect(processExitsWith: .success) {
+      let seen = Mutex<[String]>([])
+      let server = try UpstreamServer.answering { request in
+        seen.withLock { $0.append(String(request.prefix { $0 != "\r\n" })) }
+        return httpAnswer("ok")
+      }
+      setenv("http_proxy", "http://127.0.0.1:\(server.port)", 1)
+      setenv("no_proxy", "127.0.0.1", 1)
+      let bench = try UpstreamBench()
+      try bench.start(UpstreamRequest(method: "GET", url: "http://upstream.invalid/v1"))
+      try bench.start(UpstreamRequest(method: "GET", url: server.url + "direct"))
+      bench.run()
+      server.stop()
+      let lines = seen.withLock { $0.sorted() }
+      exit(lines == ["GET /direct HTTP/1.1", "GET http://upstream.invalid/v1 HTTP/1.1"] ? 0 : 1)
+    }
+  }
+
   @Test func `without libcurl the reason names the package`() throws {
     let error = try #require(throws: CurlLibrary.LoadError.self) { try CurlLibrary("libcurl-not-here.so.4") }
     #expect("\(error)".contains("libcurl-not-here.so.4") && "\(error)".contains("libcurl4"))

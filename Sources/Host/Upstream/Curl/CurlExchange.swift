@@ -25,7 +25,7 @@ final class CurlExchange: TimerTarget {
 
   let id: UpstreamExchangeID
   let authority: String
-  let request: UpstreamRequest
+  private(set) var request: UpstreamRequest
   let delegate: any UpstreamExchangeDelegate
   let startedAt: Instant
   var easy: CurlEasy?
@@ -66,6 +66,12 @@ final class CurlExchange: TimerTarget {
     guard case .open = self.verdict else { return false }
     self.verdict = verdict
     return true
+  }
+
+  /// curl has its copies: neither the body nor the key stays in memory twice for as long as an answer takes.
+  func forgetSent() {
+    request.body = []
+    request.credential = nil
   }
 
   // MARK: - Flow

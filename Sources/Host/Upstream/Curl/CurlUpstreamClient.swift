@@ -191,6 +191,7 @@ package final class CurlUpstreamClient: UpstreamClient {
     exchange.easy = easy
     let code = easy.prepare(
       exchange.request, callbacks: .exchange, user: Unmanaged.passUnretained(exchange).toOpaque())
+    exchange.forgetSent()
     guard code == 0 else { return finish(exchange, code: code) }
     guard multi.add(easy) else { return finish(exchange, code: Int32(CLINUX_CURLE_OUT_OF_MEMORY)) }
   }
@@ -240,7 +241,7 @@ package final class CurlUpstreamClient: UpstreamClient {
       let reason = exchange.easy?.errorText(code) ?? "out of memory"
       let failure = ProviderFailure(
         curlCode: code, reason: reason, authority: exchange.authority, isConnected: exchange.connectedAt != nil,
-        connectTimeout: exchange.request.connectTimeout)
+        hasHead: exchange.hasHead, connectTimeout: exchange.request.connectTimeout)
       return result(of: exchange, failure: failure, isCancelled: false)
     }
   }
@@ -259,7 +260,16 @@ package final class CurlUpstreamClient: UpstreamClient {
 
 extension ProviderFailure {
   /// What a CURLcode means to a caller.
-  init(curlCode code: Int32, reason: String, authority: String, isConnected: Bool, connectTimeout: UInt64) {
+  init(
+    curlCode code: Int32, reason: String, authority: String, isConnected: Bool, hasHead: Bool, connectTimeout: UInt64
+  ) {
+    // A line of the head that outgrows curl's own bound (100 KiB) is told as too large, by older ones as no memory.
+    let isHeadTooLarge =
+      isConnected && !hasHead && [CLINUX_CURLE_OUT_OF_MEMORY, CLINUX_CURLE_TOO_LARGE].contains(Int(code))
+    if isHeadTooLarge {
+      self.init(status: PRV_E_LIMIT, message: "\(authority): a line of the answer's head is too large")
+      return
+    }
     let status =
       switch Int(code) {
       case CLINUX_CURLE_UNSUPPORTED_PROTOCOL, CLINUX_CURLE_URL_MALFORMAT: PRV_E_INVALID_ARGUMENT
