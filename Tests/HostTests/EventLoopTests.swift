@@ -115,6 +115,36 @@ struct EventLoopTests {
     #expect(ran == EventLoop.mailboxLimit + 1)
   }
 
+  @Test func `a job that the loop submits to itself is not slept over`() throws {
+    let loop = try EventLoop(index: 0)
+    let probe = Probe()
+    probe.onTimer = { _ in
+      Issue.record("the loop slept until its timer")
+      loop.stop()
+    }
+    let alarm = loop.schedule(at: .now().advanced(milliseconds: 20_000), probe, tag: 0)
+    loop.enqueue(
+      .work {
+        let wasTaken = loop.submit(.work { loop.stop() })
+        #expect(wasTaken)
+      })
+    loop.run()
+    #expect(loop.cancel(alarm))
+  }
+
+  @Test func `two loops that answer each other never miss a wake`() throws {
+    let loops = [try EventLoop(index: 0), try EventLoop(index: 1)]
+    let rounds = 20_000
+    @Sendable func pass(_ round: Int) {
+      guard round < rounds else { return loops.forEach { $0.stop() } }
+      let wasTaken = loops[round % 2].submit(.work { pass(round + 1) })
+      #expect(wasTaken)
+    }
+    for loop in loops { loop.start() }
+    pass(0)
+    for loop in loops { loop.join() }
+  }
+
   @Test func `a job runs after the one that enqueued it, and the turn ends after both`() throws {
     let loop = try EventLoop(index: 0)
     var order: [String] = []

@@ -69,7 +69,8 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
 
   private struct Mailbox: ~Copyable {
     var jobs: [Job] = []
-    var isWoken = false
+    /// The loop waits for events and does not look here: the first job wakes it.
+    var isAsleep = false
     var isClosed = false
   }
 
@@ -89,6 +90,8 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
   private var freeRegistrations: [UInt32] = []
   private var timers = TimerHeap()
   private var jobs = JobQueue()
+  /// Trades places with the mailbox's array, so that neither is allocated anew.
+  private var mail: [Job] = []
   private var turnEnds: [any TurnEndHandler] = []
   private let events: UnsafeMutablePointer<epoll_event>
 
@@ -105,7 +108,8 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
     }
     events = .allocate(capacity: Self.eventsPerTurn)
     readBuffer = .allocate(byteCount: Self.readBufferBytes, alignment: 64)
-    var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(u64: .max))
+    // Edge-triggered: each write is one event, and nobody has to read the counter.
+    var event = epoll_event(events: EPOLLIN.rawValue | EPOLLET.rawValue, data: epoll_data_t(u64: .max))
     epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &event)
   }
 
@@ -178,8 +182,8 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
     let outcome = mailbox.withLock { mailbox -> Int in
       guard !mailbox.isClosed, mailbox.jobs.count < limit else { return 0 }
       mailbox.jobs.append(job)
-      if mailbox.isWoken { return 1 }
-      mailbox.isWoken = true
+      guard mailbox.isAsleep else { return 1 }
+      mailbox.isAsleep = false
       return 2
     }
     if outcome == 2 { wakeUp() }
@@ -302,18 +306,23 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
 
   private func waitMilliseconds() -> Int32 {
     if !jobs.isEmpty || !turnEnds.isEmpty || isStopping { return 0 }
+    guard fallAsleep() else { return 0 }
     guard let next = timers.next else { return -1 }
     let nanoseconds = next.nanoseconds(since: .now())
     return Int32(min(nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1), 3_600_000))
   }
 
+  /// false: mail has come in the meantime.
+  private func fallAsleep() -> Bool {
+    mailbox.withLock { mailbox in
+      mailbox.isAsleep = mailbox.jobs.isEmpty
+      return mailbox.isAsleep
+    }
+  }
+
   private func dispatch(_ event: epoll_event) {
     let data = event.data.u64
-    if data == .max {
-      var count: UInt64 = 0
-      _ = read(wake, &count, 8)
-      return
-    }
+    if data == .max { return }
     let token = DescriptorToken(index: UInt32(truncatingIfNeeded: data), generation: UInt32(data >> 32))
     guard isKnown(token), let handler = registrations[Int(token.index)].handler else { return }
     let interest = registrations[Int(token.index)].interest
@@ -326,15 +335,13 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
   }
 
   private func collectMail(closing: Bool) {
-    let arrived = mailbox.withLock { mailbox -> [Job] in
-      mailbox.isWoken = false
+    mailbox.withLock { mailbox in
+      mailbox.isAsleep = false
       mailbox.isClosed = closing
-      if mailbox.jobs.isEmpty { return [] }
-      let arrived = mailbox.jobs
-      mailbox.jobs = []
-      return arrived
+      swap(&mailbox.jobs, &mail)
     }
-    for job in arrived { jobs.append(job) }
+    for job in mail { jobs.append(job) }
+    mail.removeAll(keepingCapacity: mail.capacity <= Self.jobsPerTurn)
   }
 
   private func endTurn() {
