@@ -145,6 +145,20 @@ struct EventLoopTests {
     for loop in loops { loop.join() }
   }
 
+  @Test func `a queue that is never empty keeps its order and does not grow`() {
+    var queue = JobQueue()
+    var ran: [Int] = []
+    var most = 0
+    queue.append(.work { ran.append(0) })
+    for number in 1...20_000 {
+      queue.append(.work { ran.append(number) })
+      queue.popFirst()?.run()
+      most = max(most, queue.slotCount)
+    }
+    #expect(ran == Array(0..<20_000) && !queue.isEmpty)
+    #expect(most <= 4_098)
+  }
+
   @Test func `a job runs after the one that enqueued it, and the turn ends after both`() throws {
     let loop = try EventLoop(index: 0)
     var order: [String] = []

@@ -2,43 +2,8 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// What a descriptor is watched for, or what happened on it. Hangup and error are reported always.
-package struct DescriptorInterest: OptionSet, Sendable {
-  package let rawValue: UInt32
-  package init(rawValue: UInt32) { self.rawValue = rawValue }
-
-  package static let read = Self(rawValue: 1)
-  package static let write = Self(rawValue: 2)
-  package static let hangup = Self(rawValue: 4)
-  package static let error = Self(rawValue: 8)
-}
-
-package protocol DescriptorHandler: AnyObject {
-  func descriptorReady(_ ready: DescriptorInterest)
-}
-
 package protocol TurnEndHandler: AnyObject {
   func turnEnded()
-}
-
-/// A watched descriptor; stale ones are ignored.
-package struct DescriptorToken: Hashable, Sendable {
-  fileprivate var index: UInt32
-  fileprivate var generation: UInt32
-}
-
-/// Something to run on a loop.
-package enum Job: @unchecked Sendable {  // Handed over whole: whoever submits it keeps nothing of it.
-  case c(@convention(c) (UnsafeMutableRawPointer?) -> Void, UnsafeMutableRawPointer?)
-  case work(() -> Void)
-
-  @inline(__always)
-  fileprivate func run() {
-    switch self {
-    case .c(let function, let argument): function(argument)
-    case .work(let body): body()
-    }
-  }
 }
 
 /// A system call that the loop cannot do without has failed.
@@ -349,27 +314,5 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
     let handlers = turnEnds
     turnEnds.removeAll(keepingCapacity: true)
     for handler in handlers { handler.turnEnded() }
-  }
-}
-
-/// First in, first out, without moving what waits.
-private struct JobQueue {
-  private var jobs: [Job?] = []
-  private var head = 0
-
-  var isEmpty: Bool { head == jobs.count }
-
-  mutating func append(_ job: Job) { jobs.append(job) }
-
-  mutating func popFirst() -> Job? {
-    guard head < jobs.count else { return nil }
-    let job = jobs[head]
-    jobs[head] = nil
-    head += 1
-    if head == jobs.count {
-      jobs.removeAll(keepingCapacity: jobs.capacity <= 4_096)
-      head = 0
-    }
-    return job
   }
 }
