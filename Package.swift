@@ -6,6 +6,8 @@ let settings: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .treatAllWarnings(as: .error),
+  // Tests and debug builds check each access; a release trusts what they found (a tenth of a call's instructions).
+  .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
 // A plugin carries its own Swift runtime and exports one symbol (docs/decisions/0002-private-runtime.md).

@@ -90,11 +90,11 @@ package final class Host {
   private func listen(on first: HostLoop) throws(HostError) {
     let directory = self.directory
     for setting in configuration.listeners {
-      guard setting.serves.contains(.websocket) else { continue }
+      guard !setting.serves.isDisjoint(with: [.websocket, .health, .monitor]) else { continue }
       do {
         let address = try BindAddress(parsing: setting.address)
         let listener = try Listener(address: address, loop: first.eventLoop, log: log) { socket in
-          directory.hand(socket)
+          directory.hand(socket, serves: setting.serves)
         }
         listeners.append(listener)
         log.info(

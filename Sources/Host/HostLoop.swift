@@ -105,12 +105,12 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   // MARK: - Connections
 
   /// Takes a socket that was accepted, on whichever loop. Thread: the loop's.
-  func open(_ socket: consuming AcceptedSocket) {
+  func open(_ socket: consuming AcceptedSocket, serves: Configuration.Services) {
     let peer = socket.peer
     let address = peer.family == .unix ? nil : Census.Address(high: peer.high, low: peer.low)
     let refusal = core.connectionOpened(from: address)
     let connection = Connection(descriptor: socket.take(), address: address, loop: self)
-    let front = HTTPFront(connection: connection, refusal: refusal)
+    let front = HTTPFront(connection: connection, serves: serves, refusal: refusal)
     do {
       try connection.start(front)
     } catch {
@@ -160,18 +160,19 @@ final class LoopDirectory: @unchecked Sendable {  // Written once, before any ot
   subscript(_ index: Int) -> HostLoop { loops[index] }
 
   /// Gives an accepted socket to the loop with the fewest connections. Thread: loop 0's.
-  func hand(_ socket: consuming AcceptedSocket) {
+  func hand(_ socket: consuming AcceptedSocket, serves: Configuration.Services) {
     var target = loops[0]
     var fewest = target.connectionCount.load(ordering: .relaxed)
     for loop in loops.dropFirst() {
       let count = loop.connectionCount.load(ordering: .relaxed)
       if count < fewest { (target, fewest) = (loop, count) }
     }
-    if target.eventLoop.isCurrent { return target.open(socket) }
+    if target.eventLoop.isCurrent { return target.open(socket, serves: serves) }
     let peer = socket.peer
     let descriptor = socket.take()
     let chosen = target
-    let isTaken = chosen.eventLoop.submit(.work { chosen.open(AcceptedSocket(fd: descriptor, peer: peer)) })
+    let isTaken = chosen.eventLoop.submit(
+      .work { chosen.open(AcceptedSocket(fd: descriptor, peer: peer), serves: serves) })
     if !isTaken { close(descriptor) }
   }
 }

@@ -39,6 +39,11 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     directory = ModelDirectory(
       providers: information, configured: information.map { hasConfiguredModels($0.id) },
       defaultName: configuration.defaultModel)
+    for provider in information {
+      log.info(
+        "Provider active", ("provider", provider.id), ("plugin", provider.pluginID),
+        ("version", provider.pluginVersion), ("path", provider.pluginPath), ("isolation", "in-process"))
+    }
     stage("providers registered", ("providers", information.map(\.id).joined(separator: ",")))
     if registry.providers.isEmpty {
       log.error(

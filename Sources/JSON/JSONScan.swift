@@ -1,6 +1,6 @@
 import Glibc
 
-/// Byte loops that look at eight bytes at a time. Every pointer is borrowed for the call.
+/// Byte loops that look at eight or sixteen bytes at a time. Every pointer is borrowed for the call.
 enum JSONScan {
   private static let ones: UInt64 = 0x0101_0101_0101_0101
   private static let highs: UInt64 = 0x8080_8080_8080_8080
@@ -28,10 +28,10 @@ enum JSONScan {
   ) -> Int {
     var index = index
     while index &+ 16 <= end {
-      // Two words at a time while nothing is found; the second loop says where.
-      let first = UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self)
-      let second = UnsafeRawPointer(base + (index &+ 8)).loadUnaligned(as: UInt64.self)
-      guard (stops(first, stopsAtHighBit) | stops(second, stopsAtHighBit)) == 0 else { break }
+      let bytes = UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<UInt8>.self)
+      var marks = (bytes .== 0x22) .| (bytes .== 0x5C) .| (bytes .< 0x20)
+      if stopsAtHighBit { marks = marks .| (bytes .>= 0x80) }
+      if any(marks) { break }
       index &+= 16
     }
     while index &+ 8 <= end {

@@ -1,13 +1,13 @@
 import Host
 import JSON
 
-/// `patchbay plugin list` and `info`: what was found, and why not.
+/// `patchbay plugin list` and `info`: what was found, what it offers, and why the rest was refused.
 enum PluginCommand {
   static func run(_ options: Options) throws -> Int32 {
     switch options.positional.first {
     case "list" where options.positional.count == 1: return try list(options)
     case "info" where options.positional.count == 2:
-      return try info(options.positional[1], asJSON: options.has("--json"))
+      return info(options.positional[1], asJSON: options.has("--json"))
     case "list": throw UsageError(message: "list takes no arguments")
     case "info": throw UsageError(message: "info needs one FILE")
     case let other?: throw UsageError(message: "unknown subcommand '\(other)'")
@@ -16,10 +16,98 @@ enum PluginCommand {
   }
 
   private static func list(_ options: Options) throws -> Int32 {
-    return Command.Exit.success
+    let configuration: Configuration
+    do {
+      configuration = try Settings.load(options)
+    } catch let errors as ConfigurationErrors {
+      Settings.report(errors, command: "plugin list")
+      return Command.Exit.failure
+    }
+    let scan = try PluginInspection.scan(directories: configuration.plugins.searchPath)
+    if options.has("--json") {
+      let loaded = JSONValue.array(scan.loaded.map(description))
+      let refused = JSONValue.array(scan.refused.map(description))
+      Terminal.print(JSONValue.object([.init("loaded", loaded), .init("refused", refused)]).text)
+    } else {
+      for plugin in scan.loaded { Terminal.print(line(plugin)) }
+      for refusal in scan.refused { Terminal.print("refused  \(refusal)") }
+      if scan.loaded.isEmpty && scan.refused.isEmpty {
+        Terminal.print("no plugin in \(configuration.plugins.searchPath.joined(separator: ", "))")
+      }
+    }
+    return scan.refused.isEmpty ? Command.Exit.success : Command.Exit.failure
   }
 
-  private static func info(_ file: String, asJSON: Bool) throws -> Int32 {
-    return Command.Exit.success
+  private static func info(_ file: String, asJSON: Bool) -> Int32 {
+    do throws(PluginFault) {
+      let plugin = try PluginInspection.load(file)
+      Terminal.print(asJSON ? description(plugin).text : page(plugin))
+      return Command.Exit.success
+    } catch {
+      Terminal.error("\(error.refusal(of: file))")
+      return Command.Exit.failure
+    }
+  }
+
+  // MARK: - Text
+
+  private static func line(_ plugin: LoadedPlugin) -> String {
+    let providers = plugin.description.providers.map(\.id).joined(separator: ", ")
+    return "loaded   \(plugin.description.id) \(plugin.description.version)  \(providers)  \(plugin.path)"
+  }
+
+  private static func page(_ plugin: LoadedPlugin) -> String {
+    let about = plugin.description
+    var lines = [
+      "\(about.id) \(about.version)  \(about.name)", "  file       \(plugin.path)", "  sha256     \(plugin.sha256)",
+      "  abi        1.\(about.abiMinor)",
+    ]
+    for (name, value) in [
+      ("vendor", about.vendor), ("license", about.license), ("sdk", about.sdk), ("toolchain", about.toolchain),
+    ] where !value.isEmpty {
+      lines.append("  \(name)\(String(repeating: " ", count: 11 - name.count))\(value)")
+    }
+    for provider in about.providers {
+      lines.append("  provider   \(provider.id)  \(provider.displayName)")
+      if !provider.defaultBaseURL.isEmpty { lines.append("    base url   \(provider.defaultBaseURL)") }
+      lines.append("    services   \(provider.requiredServices.joined(separator: ", "))")
+      let models = modelIDs(provider)
+      if !models.isEmpty { lines.append("    models     \(models.joined(separator: ", "))") }
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  // MARK: - JSON
+
+  private static func description(_ plugin: LoadedPlugin) -> JSONValue {
+    let about = plugin.description
+    return .object([
+      .init("id", .string(about.id)), .init("name", .string(about.name)), .init("version", .string(about.version)),
+      .init("vendor", .string(about.vendor)), .init("license", .string(about.license)),
+      .init("sdk", .string(about.sdk)), .init("toolchain", .string(about.toolchain)),
+      .init("abi", .string("1.\(about.abiMinor)")), .init("path", .string(plugin.path)),
+      .init("sha256", .string(plugin.sha256)), .init("providers", .array(about.providers.map(description))),
+    ])
+  }
+
+  private static func description(_ provider: ProviderDescription) -> JSONValue {
+    .object([
+      .init("id", .string(provider.id)), .init("name", .string(provider.displayName)),
+      .init("base_url", .string(provider.defaultBaseURL)),
+      .init("required_services", .array(provider.requiredServices.map(JSONValue.string))),
+      .init("temperature_max", .double(provider.temperatureMax)),
+      .init("models", .array(modelIDs(provider).map(JSONValue.string))),
+    ])
+  }
+
+  private static func description(_ refusal: PluginRefusal) -> JSONValue {
+    .object([
+      .init("path", .string(refusal.path)), .init("reason", .string(refusal.reason)),
+      .init("remedy", .string(refusal.remedy)),
+    ])
+  }
+
+  private static func modelIDs(_ provider: ProviderDescription) -> [String] {
+    (try? JSONValue(parsing: provider.modelsJSON))?.array?.compactMap { $0["id"]?.string } ?? []
   }
 }

@@ -9,7 +9,7 @@ public final class Echo: Provider {
         "chunk_characters": {"type": "integer", "minimum": 1, "maximum": 1000000, "default": 16},
         "delay_ms": {"type": "integer", "minimum": 0, "maximum": 3600000, "default": 0}}}
       """,
-    models: [model])
+    temperatureMax: 1, models: [model])
 
   private static let model = ModelDescription(
     id: "echo-1", aliases: ["echo"], contextTokens: 1_000_000, outputTokens: 1_000_000)

@@ -8,7 +8,8 @@ extension ConfigurationSchema {
     )
     .required(),
     .services("serves", \.serves, "What it answers.")
-      .notInForce("serving anything but websocket", unless: { $0.serves == .websocket }),
+      .notInForce(
+        "serving openai, mcp or metrics", unless: { $0.serves.isSubset(of: [.websocket, .health, .monitor]) }),
   ]
 
   static let principal: [Setting<Configuration.Auth.Principal>] = [

@@ -1,5 +1,4 @@
 import Bytes
-import JSON
 import Wire
 
 /// What a fresh connection speaks: one HTTP request, which upgrades to WebSocket or is answered and closed.
@@ -9,12 +8,16 @@ import Wire
 final class HTTPFront: ConnectionHandler, TimerTarget {
   private let connection: Connection
   private let refusal: Census.Refusal?
+  private let serves: Configuration.Services
   private var parser: HTTPRequestParser
   private var timer: TimerID?
   private var isDone = false
 
-  /// - Parameter refusal: a connection limit that was reached: the client is told why with a close frame.
-  init(connection: Connection, refusal: Census.Refusal?) {
+  /// - Parameters:
+  ///   - serves: what the listener answers.
+  ///   - refusal: a connection limit that was reached: the client is told why with a close frame.
+  init(connection: Connection, serves: Configuration.Services, refusal: Census.Refusal?) {
+    self.serves = serves
     self.connection = connection
     self.refusal = refusal
     parser = HTTPRequestParser()
@@ -27,51 +30,90 @@ final class HTTPFront: ConnectionHandler, TimerTarget {
     guard !isDone else { return buffer.removeAll() }
     do {
       guard let head = try parser.next(&buffer) else { return }
-      answer(head)
+      // A client that does not wait for the 101 has sent its first frames behind the request.
+      answer(head)?.received(&buffer, on: connection)
     } catch {
-      respond(error.status, error.reason)
+      respond(.error(error.status, error.reason))
     }
   }
 
-  private func answer(_ head: HTTPRequestHead) {
+  /// Returns who goes on with the connection when it was upgraded.
+  private func answer(_ head: HTTPRequestHead) -> WebSocketLink? {
+    switch decide(head) {
+    case .upgrade(let accept): return upgrade(accept)
+    case .reply(let reply):
+      respond(reply, withBody: head.method != "HEAD")
+      return nil
+    }
+  }
+
+  private enum Decision {
+    case upgrade(accept: String)
+    case reply(HTTPReply)
+  }
+
+  private func decide(_ head: HTTPRequestHead) -> Decision {
     let auth = connection.loop.configuration.auth
     guard HostAuthority.isAllowed(head.headers["host"], allowed: auth.hosts) else {
-      return respond(403, "the Host header is not an IP address, localhost or one of auth.hosts")
+      return .reply(.error(403, "the Host header is not an IP address, localhost or one of auth.hosts"))
     }
     guard Origin.isAllowed(head.headers.all("origin"), allowed: auth.origins) else {
-      return respond(403, "the Origin header is not one of auth.origins")
+      return .reply(.error(403, "the Origin header is not one of auth.origins"))
     }
     switch WebSocketHandshake.check(head) {
     case .upgrade(let accept):
-      guard head.path == "/" || head.path == "/ws" else {
-        return respond(404, "there is no WebSocket at this path; use / or /ws")
+      guard serves.contains(.websocket) else {
+        return .reply(.error(426, "this listener serves no WebSocket; see listeners[].serves"))
       }
-      upgrade(accept)
+      guard head.path == "/" || head.path == "/ws" else {
+        return .reply(.error(404, "there is no WebSocket at this path; use / or /ws"))
+      }
+      return .upgrade(accept: accept)
     case .refused(let status, let reason, let headers):
-      respond(status, reason, headers: headers.map { ($0.name, $0.value) })
+      return .reply(.error(status, reason, headers: headers.map { ($0.name, $0.value) }))
     case .notAnUpgrade:
-      answerPlain(head)
+      return .reply(plainReply(to: head))
     }
   }
 
-  private func answerPlain(_ head: HTTPRequestHead) {
+  private func plainReply(to head: HTTPRequestHead) -> HTTPReply {
+    let allow = [("Allow", "GET, HEAD, OPTIONS")]
     switch head.method {
-    case "OPTIONS":
-      respond(204, nil, headers: [("Allow", "GET, HEAD, OPTIONS")])
-    case "GET", "HEAD":
-      let isSocketPath = head.path == "/" || head.path == "/ws"
-      respond(
-        isSocketPath ? 426 : 404,
-        isSocketPath
-          ? "this is a WebSocket address; connect with ws:// and send {\"op\":\"hello\"} first"
-          : "nothing is served at this path; the WebSocket is at / and /ws",
-        headers: isSocketPath ? [("Upgrade", "websocket")] : [], withBody: head.method == "GET")
-    default:
-      respond(405, "only GET is answered here", headers: [("Allow", "GET, HEAD, OPTIONS")])
+    case "OPTIONS": return HTTPReply(status: 204, body: "", headers: allow)
+    case "GET", "HEAD": break
+    default: return .error(405, "only GET is answered here", headers: allow)
     }
+    if let page = page(at: head.path) {
+      guard HealthFace.openPaths.contains(head.path) || isAuthorized(head) else {
+        return .error(
+          401, "a bearer token of a principal is needed", headers: [("WWW-Authenticate", "Bearer")])
+      }
+      return page(connection.loop)
+    }
+    guard serves.contains(.websocket), head.path == "/" || head.path == "/ws" else {
+      return .error(404, "nothing is served at this path")
+    }
+    return .error(
+      426, "this is a WebSocket address; connect with ws:// and send {\"op\":\"hello\"} first",
+      headers: [("Upgrade", "websocket")])
   }
 
-  private func upgrade(_ accept: String) {
+  /// Who answers this path on this listener; nil: nobody.
+  private func page(at path: String) -> ((HostLoop) -> HTTPReply)? {
+    if serves.contains(.monitor), path == "/" { return { StatusPage(loop: $0).reply } }
+    guard serves.contains(.health), HealthFace.paths.contains(path) else { return nil }
+    return { HealthFace(loop: $0).reply(to: path) ?? .error(404, "nothing is served at this path") }
+  }
+
+  private func isAuthorized(_ head: HTTPRequestHead) -> Bool {
+    let principals = connection.loop.services.principals
+    if principals.isOpen { return true }
+    guard let header = head.headers["authorization"], header.lowercased().hasPrefix("bearer ") else { return false }
+    guard let principal = principals.principal(withToken: String(header.dropFirst(7))) else { return false }
+    return principal.role != .client
+  }
+
+  private func upgrade(_ accept: String) -> WebSocketLink {
     end()
     WebSocketHandshake.appendResponse(accept: accept, to: &connection.outbound)
     connection.outboundChanged()
@@ -88,28 +130,22 @@ final class HTTPFront: ConnectionHandler, TimerTarget {
       link.close(code: 1008, reason: "limits.connections_per_address reached: \(limit)")
     }
     if connection.loop.isDraining { link.close(code: 1012, reason: "the host is shutting down") }
+    return link
   }
 
-  private func respond(_ status: Int, _ reason: String?, headers: [(String, String)] = [], withBody: Bool = true) {
+  private func respond(_ reply: HTTPReply, withBody: Bool = true) {
     end()
     var body = ByteBuffer()
-    if let reason {
-      body.append("{\"error\":{\"status\":")
-      body.appendDecimal(status)
-      body.append(",\"message\":")
-      body.appendJSON(string: reason)
-      body.append("}}\n")
-    }
+    if withBody { body.append(reply.body) }
+    let headers = reply.body.isEmpty ? reply.headers : [("Content-Type", reply.contentType)] + reply.headers
     HTTPResponse.append(
-      status: status, headers: [("Content-Type", "application/json")] + headers,
-      body: withBody ? body.readable : UnsafeRawBufferPointer(start: nil, count: 0), keepsAlive: false,
-      to: &connection.outbound)
+      status: reply.status, headers: headers, body: body.readable, keepsAlive: false, to: &connection.outbound)
     connection.finish()
   }
 
   func timerFired(_ tag: UInt32) {
     timer = nil
-    respond(408, "no complete HTTP request came in time")
+    respond(.error(408, "no complete HTTP request came in time"))
   }
 
   private func end() {
@@ -119,6 +155,6 @@ final class HTTPFront: ConnectionHandler, TimerTarget {
   }
 
   func backlogCleared() {}
-  func drain(isOver: Bool) { if !isDone { respond(503, "the host is shutting down") } }
+  func drain(isOver: Bool) { if !isDone { respond(.error(503, "the host is shutting down")) } }
   func connectionClosed() { end() }
 }

@@ -145,6 +145,11 @@ struct Admission {
     leases.reduce(0) { $0 + ($1.isActive && $1.deadline < now ? 1 : 0) }
   }
 
+  /// How long the oldest lease has been held, in nanoseconds; 0: there is none.
+  func oldestLease(now: Instant) -> UInt64 {
+    leases.reduce(0) { $1.isActive ? max($0, now.nanoseconds(since: $1.since)) : $0 }
+  }
+
   private mutating func grantWaiters(now: Instant) -> [Grant] {
     var grants: [Grant] = []
     var index = 0

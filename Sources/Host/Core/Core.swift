@@ -28,6 +28,8 @@ package final class Core: Sendable {
     package var sessions: Int
     package var connections: Int
     package var overdueLeases: Int
+    /// How long the oldest lease has been held; 0: there is none.
+    package var oldestLeaseNanoseconds: UInt64
     package var counters: Counters
     package var isDraining: Bool
   }
@@ -119,7 +121,8 @@ package final class Core: Sendable {
           (state.admission.limit(provider: $0), state.admission.inFlight(provider: $0))
         },
         sessions: state.census.sessions, connections: state.census.connections,
-        overdueLeases: state.admission.overdueLeases(now: now), counters: state.counters,
+        overdueLeases: state.admission.overdueLeases(now: now),
+        oldestLeaseNanoseconds: state.admission.oldestLease(now: now), counters: state.counters,
         isDraining: state.isDraining)
     }
   }

@@ -42,7 +42,7 @@ final class Call: TaskExecutor, @unchecked Sendable {  // constants, and states 
   }
 
   /// - Throws: `.invalidArgument` when the body is not JSON.
-  init(_ request: prv_call_request, handle: prv_call, host: ProviderHost) throws(ProviderError) {
+  init(_ request: prv_call_request, handle: prv_call, host: ProviderHost) {
     let (id, model, json) = (request.request_id.bytes, request.model.bytes, request.body_json.bytes)
     text = .allocate(byteCount: id.count + model.count + json.count, alignment: 8)
     UnsafeMutableRawBufferPointer(rebasing: text[..<id.count]).copyMemory(from: id)
@@ -55,14 +55,9 @@ final class Call: TaskExecutor, @unchecked Sendable {  // constants, and states 
     deadlineNanoseconds = request.deadline_mono_ns
     attempt = request.attempt
     wantsStream = request.flags & PRV_CALL_STREAM != 0
-    do {
-      let copy = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[(id.count + model.count)...])
-      // Its characters were checked by the host.
-      body = copy.isEmpty ? nil : try JSONView(parsing: copy, checksUTF8: false)
-    } catch {
-      text.deallocate()
-      throw ProviderError(.invalidArgument, "the body is not JSON: \(error.reason) at byte \(error.offset)")
-    }
+    let copy = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[(id.count + model.count)...])
+    // The host has validated it and checked its shapes (prv.chat/1).
+    body = copy.isEmpty ? nil : JSONView(validated: copy)
   }
 
   deinit { text.deallocate() }

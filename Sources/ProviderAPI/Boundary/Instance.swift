@@ -46,7 +46,7 @@ final class Instance: Sendable {
     guard [PRV_CALL_CHAT, PRV_CALL_MODELS, PRV_CALL_HEALTH].contains(request.kind) else {
       throw ProviderError(.unsupported, "calls of kind \(request.kind) are not known to this provider")
     }
-    let call = try Call(request, handle: handle, host: host)
+    let call = Call(request, handle: handle, host: host)
     guard request.kind != PRV_CALL_CHAT || call.body != nil else {
       throw ProviderError(.invalidArgument, "a chat has no body; expected prv.chat/1")
     }

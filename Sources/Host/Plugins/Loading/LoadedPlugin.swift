@@ -70,5 +70,5 @@ package final class LoadedPlugin: @unchecked Sendable {
 /// How the host names itself to plugins.
 enum HostName {
   static let name: StaticString = "patchbay"
-  static let version: StaticString = "1.0.0"
+  static let version: StaticString = "0.1.0"
 }

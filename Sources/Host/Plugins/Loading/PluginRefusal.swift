@@ -27,7 +27,7 @@ package struct PluginFault: Error, Equatable {
     self.remedy = remedy
   }
 
-  func refusal(of path: String) -> PluginRefusal { PluginRefusal(path: path, reason: reason, remedy: remedy) }
+  package func refusal(of path: String) -> PluginRefusal { PluginRefusal(path: path, reason: reason, remedy: remedy) }
 }
 
 /// The text of `errno`, for messages.

@@ -1,0 +1,106 @@
+import Bytes
+import JSON
+
+/// The host's figures at this moment, for the `health` operation and the tools that show them.
+struct HostReport {
+  let reading: Core.Reading
+  let routing: Routing?
+  let services: HostServices
+
+  init(loop: HostLoop) {
+    reading = loop.core.read(now: .now())
+    routing = loop.routing
+    services = loop.services
+  }
+
+  func writeHealth(to buffer: inout ByteBuffer) {
+    buffer.append("{\"t\":")
+    NativeFrames.appendWallTime(to: &buffer)
+    buffer.append(",\"uptime_human\":\"")
+    buffer.append(uptime)
+    buffer.append("\",\"sessions\":")
+    buffer.appendDecimal(reading.sessions)
+    buffer.append(",\"connections\":")
+    buffer.appendDecimal(reading.connections)
+    buffer.append(",\"global_capacity\":")
+    buffer.appendDecimal(reading.globalLimit)
+    buffer.append(",\"global_in_flight\":")
+    buffer.appendDecimal(reading.inFlight)
+    buffer.append(",\"queued\":")
+    buffer.appendDecimal(reading.queued)
+    buffer.append(",\"overdue_leases\":")
+    buffer.appendDecimal(reading.overdueLeases)
+    buffer.append(",\"dropped_permits\":")
+    buffer.appendDecimal(reading.counters.droppedPermits)
+    buffer.append(",\"tool_count\":")
+    buffer.appendDecimal(NativeTool.allCases.count)
+    buffer.append(",\"state\":\"")
+    buffer.append(reading.isDraining ? "draining" : routing == nil ? "starting" : "running")
+    buffer.append("\",\"providers\":{")
+    writeProviders(to: &buffer)
+    buffer.append("}}")
+  }
+
+  private func writeProviders(to buffer: inout ByteBuffer) {
+    guard let routing else { return }
+    for (index, provider) in routing.providers.enumerated() {
+      if index > 0 { buffer.append(",") }
+      buffer.appendJSON(string: provider.information.id)
+      buffer.append(":{\"state\":\"active\",\"plugin\":")
+      buffer.appendJSON(string: provider.information.pluginID)
+      if reading.providers.indices.contains(index) {
+        buffer.append(",\"limit\":")
+        buffer.appendDecimal(reading.providers[index].limit)
+        buffer.append(",\"in_flight\":")
+        buffer.appendDecimal(reading.providers[index].inFlight)
+      }
+      buffer.append(",\"models\":")
+      buffer.appendDecimal(routing.catalogue.models.filter { $0.provider == index }.count)
+      buffer.append("}")
+    }
+  }
+
+  func writeModels(to buffer: inout ByteBuffer) {
+    buffer.append("[")
+    for (index, model) in (routing?.catalogue.models ?? []).enumerated() {
+      if index > 0 { buffer.append(",") }
+      model.write(to: &buffer)
+    }
+    buffer.append("]")
+  }
+
+  func writeCapabilities(to buffer: inout ByteBuffer) {
+    buffer.append("{")
+    for (index, provider) in (routing?.providers ?? []).enumerated() {
+      if index > 0 { buffer.append(",") }
+      buffer.appendJSON(string: provider.information.id)
+      buffer.append(":{\"name\":")
+      buffer.appendJSON(string: provider.information.displayName)
+      buffer.append(",\"temperature_max\":")
+      buffer.appendJSON(double: provider.information.temperatureMax)
+      let models = (routing?.catalogue.models ?? []).filter { $0.provider == index }
+      let capabilities = Set(models.flatMap(\.capabilities)).sorted()
+      buffer.append(",\"capabilities\":")
+      JSONValue.array(capabilities.map(JSONValue.string)).write(to: &buffer)
+      buffer.append(",\"models\":")
+      JSONValue.array(models.map { .string($0.id) }).write(to: &buffer)
+      buffer.append("}")
+    }
+    buffer.append("}")
+  }
+
+  func writeVersion(to buffer: inout ByteBuffer) {
+    buffer.append("{\"name\":\"patchbay\",\"version\":")
+    buffer.appendJSON(string: services.version)
+    buffer.append(",\"protocol\":1}")
+  }
+
+  var uptimeSeconds: UInt64 { Instant.now().nanoseconds(since: services.startedAt) / 1_000_000_000 }
+
+  /// `0:00:58`
+  var uptime: String {
+    let seconds = uptimeSeconds
+    func two(_ value: UInt64) -> String { value < 10 ? "0\(value)" : "\(value)" }
+    return "\(seconds / 3600):\(two(seconds / 60 % 60)):\(two(seconds % 60))"
+  }
+}

@@ -1,0 +1,42 @@
+import Glibc
+
+/// Looks at plugins as the host would load them, for the command line: nothing of the host's state is touched.
+package enum PluginInspection {
+  /// What the plugin directories of a configuration hold.
+  package static func scan(directories: [String]) throws(PluginFault) -> PluginScan {
+    try withStore { store in .success(PluginScan.run(directories: directories, store: store)) }
+  }
+
+  /// The one plugin at `path`.
+  package static func load(_ path: String) throws(PluginFault) -> LoadedPlugin {
+    try withStore { store in Result { () throws(PluginFault) in try PluginScan.load(path, store: store) } }
+  }
+
+  /// Copies go to a directory that is gone afterwards; what was mapped from it stays mapped.
+  private static func withStore<Value>(_ body: (PluginStore) -> Result<Value, PluginFault>) throws(PluginFault) -> Value
+  {
+    var template = Array("/tmp/patchbay-inspect-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else {
+      throw PluginFault("no temporary directory: \(systemMessage(errno))", remedy: "make /tmp writable")
+    }
+    let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    defer { remove(directory) }
+    return try body(PluginStore(stateDirectory: directory)).get()
+  }
+
+  /// Removes a directory that only this process wrote to, and all below it.
+  private static func remove(_ directory: String) {
+    if let stream = opendir(directory) {
+      defer { closedir(stream) }
+      while let entry = readdir(stream) {
+        let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+          String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        if name == "." || name == ".." { continue }
+        let path = "\(directory)/\(name)"
+        if entry.pointee.d_type == UInt8(DT_DIR) { remove(path) } else { unlink(path) }
+      }
+    }
+    rmdir(directory)
+  }
+}
