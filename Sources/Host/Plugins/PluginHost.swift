@@ -88,6 +88,7 @@ package final class PluginHost: Sendable {
         refused.append(refusal)
       }
     }
+    LoadedCode.giveBackPages(of: detected.scan.loaded)
     return ProviderRegistry(made: made, refusedProviders: refused, scan: detected.scan)
   }
 

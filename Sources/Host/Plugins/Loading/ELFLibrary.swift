@@ -87,6 +87,8 @@ struct ELFLibrary {
       case 5: stringTable = try fileOffset(of: value)
       case 6: symbolTable = try fileOffset(of: value)
       case 10: stringsBytes = value
+      case 22: throw Self.textRelocations
+      case 30 where value & 4 != 0: throw Self.textRelocations
       case 0x6FFF_FEF5: gnuHash = try fileOffset(of: value)
       default: continue
       }
@@ -162,6 +164,11 @@ struct ELFLibrary {
   private static func truncated(_ expected: Int, _ found: Int) -> PluginFault {
     PluginFault(
       "a truncated ELF file: \(found) bytes found, at least \(expected) expected", remedy: "copy the file again")
+  }
+
+  /// Code that is written to when it is loaded (DT_TEXTREL) can be neither shared nor given back to the system.
+  private static var textRelocations: PluginFault {
+    PluginFault("it relocates its own code (DT_TEXTREL)", remedy: "compile it with -fPIC")
   }
 
   private static func malformed(_ what: String) -> PluginFault {

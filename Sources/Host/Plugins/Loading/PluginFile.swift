@@ -56,18 +56,20 @@ struct PluginFile: ~Copyable {
 
   deinit { close(descriptor) }
 
-  /// The whole content, in memory that the caller frees.
+  /// The whole content, in pages that the caller gives back with `unmap`: megabytes on the heap would stay with it.
   ///
   /// A file that changes its size meanwhile is refused: it is still being written.
   func read() throws(PluginFault) -> UnsafeMutableRawBufferPointer {
-    let content = UnsafeMutableRawBufferPointer.allocate(byteCount: identity.bytes, alignment: 16)
+    let pages = mmap(nil, identity.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard let pages, pages != MAP_FAILED else { throw Self.unreadable(errno) }
+    let content = UnsafeMutableRawBufferPointer(start: pages, count: identity.bytes)
     var filled = 0
     while filled < content.count {
       let got = pread(descriptor, content.baseAddress! + filled, content.count - filled, off_t(filled))
       if got < 0 && errno == EINTR { continue }
       guard got > 0 else {
         let code = got < 0 ? errno : 0
-        content.deallocate()
+        Self.unmap(content)
         throw code != 0
           ? Self.unreadable(code)
           : PluginFault("it became shorter while it was read", remedy: "copy it under another name and rename it")
@@ -76,11 +78,13 @@ struct PluginFile: ~Copyable {
     }
     var status = stat()
     guard fstat(descriptor, &status) == 0, Identity(status) == identity else {
-      content.deallocate()
+      Self.unmap(content)
       throw PluginFault("it changed while it was read", remedy: "copy it under another name and rename it")
     }
     return content
   }
+
+  static func unmap(_ content: UnsafeMutableRawBufferPointer) { munmap(content.baseAddress, content.count) }
 
   private static func openFile(_ name: String, in parent: Int32) throws(PluginFault) -> (Int32, Identity) {
     // Not blocking: a FIFO named *.so must not stop the host.

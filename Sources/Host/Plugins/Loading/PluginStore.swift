@@ -30,7 +30,7 @@ struct PluginStore {
   func copy(of file: borrowing PluginFile) throws(PluginFault) -> Copy {
     if let known = knownCopy(of: file) { return known }
     let content = try file.read()
-    defer { content.deallocate() }
+    defer { PluginFile.unmap(content) }
     let bytes = UnsafeRawBufferPointer(content)
     try ELFLibrary(bytes).requireEntry()
     let sha256 = SHA256.hash(bytes).withUnsafeBytes { Hex.encode($0) }
