@@ -87,6 +87,10 @@ struct ChatArguments {
     if prompt != nil && messages != nil {
       throw .invalid("messages", "give either 'prompt' or 'messages', not both", found: "")
     }
+    if let images, messages != nil {
+      throw .invalid(
+        "images", "go with 'prompt'; in 'messages' they are parts of a message's content", found: "\(images.kind)")
+    }
   }
 
   /// What a call without any arguments gets.
@@ -289,8 +293,10 @@ struct ChatArguments {
     case "continuation_id":
       throw .invalid(name, "conversations are not kept by this host; send 'messages'", found: value.string() ?? "")
     case "files":
+      if value.kind == .array, value[0] == nil { return }
       throw .invalid(name, "no file roots are configured (files.roots)", found: "\(value.kind)")
     case "dedupe":
+      if value.bool() == false { return }
       throw .invalid(name, "is not supported by this version", found: String(decoding: value.bytes, as: UTF8.self))
     default:
       throw .invalid(
@@ -299,8 +305,10 @@ struct ChatArguments {
   }
 
   private static func wrongType(_ value: JSONView, _ field: String, _ expected: String) -> CallError {
-    .invalid(
-      field, "must be \(expected), got \(value.kind)", found: String(decoding: value.bytes.prefix(100), as: UTF8.self))
+    let found = String(decoding: value.bytes.prefix(100), as: UTF8.self)
+    // Of a number where another was expected, the kind says nothing: 1.5, or one beyond all bounds.
+    let isOtherNumber = value.kind == .number && expected.hasSuffix("number")
+    return .invalid(field, "must be \(expected), got \(isOtherNumber ? found : "\(value.kind)")", found: found)
   }
 
   private static func rule(_ value: Int64, _ bounds: ClosedRange<Int64>) -> String {
