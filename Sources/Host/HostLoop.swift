@@ -83,7 +83,7 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   /// A grant that is under way finds nobody and gives its permit back.
   func stopWaiting(_ call: Call) {
     waiting[call.ticket.call] = nil
-    _ = core.abandon(call.ticket)
+    core.withdraw(call.ticket)
   }
 
   /// Gives a permit back and starts whoever waited for it.

@@ -89,13 +89,20 @@ package final class Core: Sendable {
   /// The permit of a grant that reached its loop.
   func permit(of grant: Admission.Grant) -> Permit { Permit(lease: grant.lease, core: self) }
 
-  /// nil when the ticket was granted meanwhile: its grant is on its way and must be used or given back.
+  /// The wait is over: counts as refused. nil when the ticket was granted meanwhile: its grant is on its way and must
+  /// be used or given back.
   func abandon(_ ticket: Admission.Ticket) -> Admission.Refusal? {
     state.withLock { state in
       let refusal = state.admission.abandon(ticket)
       if refusal != nil { state.counters.refused &+= 1 }
       return refusal
     }
+  }
+
+  /// Takes a call out of the queue that is no longer wanted. false: it was not waiting.
+  @discardableResult
+  func withdraw(_ ticket: Admission.Ticket) -> Bool {
+    state.withLock { $0.admission.abandon(ticket) != nil }
   }
 
   func connectionOpened(from address: Census.Address?) -> Census.Refusal? {
