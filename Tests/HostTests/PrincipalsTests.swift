@@ -1,0 +1,57 @@
+import Testing
+
+@testable import Host
+
+private let editor = "editor-token-0001"
+private let watcher = "watcher-token-002"
+
+private func principals() -> Principals {
+  Principals([("editor", .client, editor), ("watcher", .viewer, watcher)])
+}
+
+struct PrincipalsTests {
+  @Test func `a token finds its principal and nobody else`() {
+    let principals = principals()
+    #expect(!principals.isOpen)
+    #expect(
+      principals.principal(withToken: editor) == Principals.Principal(index: 0, name: "editor", role: .client))
+    #expect(
+      principals.principal(withToken: watcher) == Principals.Principal(index: 1, name: "watcher", role: .viewer))
+    for wrong in ["", "editor", editor + " ", String(editor.dropLast()), editor.uppercased()] {
+      #expect(principals.principal(withToken: wrong) == nil)
+    }
+  }
+
+  @Test func `without principals the host is open, and no token finds anybody`() {
+    let open = Principals([])
+    #expect(open.isOpen)
+    #expect(open.principal(withToken: "") == nil)
+  }
+
+  @Test func `a token is changed for its principal alone`() throws {
+    let principals = principals()
+    let own = try #require(principals.principal(withToken: editor))
+    #expect(principals.rotate(own, from: editor, to: "a-new-token-00001") == .rotated)
+    #expect(principals.principal(withToken: editor) == nil)
+    #expect(principals.principal(withToken: "a-new-token-00001")?.name == "editor")
+    #expect(principals.principal(withToken: watcher)?.name == "watcher")
+    #expect(principals.rotate(own, from: editor, to: "another-token-0002") == .unauthorized)
+    #expect(principals.rotate(own, from: watcher, to: "another-token-0002") == .unauthorized)
+  }
+
+  @Test(arguments: [(15, Principals.Rotation.weak), (16, .rotated), (17, .rotated)])
+  func `a new token has at least 16 characters`(count: Int, outcome: Principals.Rotation) throws {
+    for letter in ["x", "é"] {
+      let principals = principals()
+      let own = try #require(principals.principal(withToken: editor))
+      #expect(principals.rotate(own, from: editor, to: String(repeating: letter, count: count)) == outcome)
+      #expect((principals.principal(withToken: editor) == nil) == (outcome == .rotated))
+    }
+  }
+
+  @Test func `a weak token with the wrong old one says only that the old one is wrong`() throws {
+    let principals = principals()
+    let own = try #require(principals.principal(withToken: editor))
+    #expect(principals.rotate(own, from: "wrong", to: "weak") == .unauthorized)
+  }
+}
