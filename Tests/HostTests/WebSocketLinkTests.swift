@@ -1,0 +1,98 @@
+import Bytes
+import JSON
+import Testing
+import Wire
+
+@testable import Host
+
+/// Frames that are no messages, and connections that end.
+struct WebSocketLinkTests {
+  @Test(arguments: [-1, 0, 1])
+  func `a message may have frame_bytes and not one more`(beyond: Int) throws {
+    let bench = try HostBench { $0.limits.frameBytes = 1_000 }
+    let client = try BenchClient.connected(to: bench)
+    let padding = String(repeating: " ", count: 1_000 + beyond - #"{"op":"health"}"#.utf8.count)
+    client.send(#"{"op":"health"}"# + padding)
+    let events = try client.events()
+    if beyond > 0 {
+      #expect(events == [.close(code: 1009, reason: "message exceeds limit of 1000 bytes"), .end])
+      bench.expectNothingHeld()
+    } else {
+      #expect(events.count == 1)
+    }
+  }
+
+  @Test func `a binary frame is refused with 1003, and what ran is cancelled`() throws {
+    let bench = try HostBench()
+    let client = try BenchClient.connected(to: bench)
+    client.send(#"{"op":"call_tool","name":"chat","arguments":{"prompt":"x"}}"#)
+    _ = try client.message()
+    client.send("x", .binary)
+    #expect(try client.events() == [.close(code: 1003, reason: "text frames only"), .end])
+    #expect(bench.provider.words.last == "release 1 client")
+    bench.expectNothingHeld()
+  }
+
+  @Test func `text that is not UTF-8 is refused with 1007, and an unmasked frame with 1002`() throws {
+    let bench = try HostBench()
+    let client = try BenchClient.connected(to: bench)
+    client.send([0x22, 0xC3, 0x28, 0x22])
+    #expect(try client.events() == [.close(code: 1007, reason: "text is not UTF-8"), .end])
+    let bare = try BenchClient.connected(to: bench)
+    bare.write([0x81, 0x02, 0x7B, 0x7D])
+    #expect(try bare.events() == [.close(code: 1002, reason: "a client's frame is not masked"), .end])
+    bench.expectNothingHeld()
+  }
+
+  @Test func `a ping is answered with its payload, before and after hello`() throws {
+    let client = try BenchClient.connected(to: try HostBench(), hello: nil)
+    client.send("early", .ping)
+    #expect(try client.events() == [.pong("early")])
+    client.send(#"{"op":"hello"}"#)
+    _ = try client.message()
+    client.send("late", .ping)
+    #expect(try client.events() == [.pong("late")])
+  }
+
+  @Test(arguments: [1000, 1001, 4999] as [UInt16])
+  func `a client's close is echoed, and the connection ends`(code: UInt16) throws {
+    let bench = try HostBench()
+    let client = try BenchClient.connected(to: bench)
+    client.send([UInt8(code >> 8), UInt8(code & 0xFF)], .close)
+    #expect(try client.events() == [.close(code: code, reason: ""), .end])
+    client.disconnect()
+    bench.expectNothingHeld()
+    #expect(bench.core.read(now: .now()).connections == 0)
+  }
+
+  @Test func `after our close frame the client's messages are dropped, and its close ends the connection`() throws {
+    let bench = try HostBench()
+    let client = try BenchClient.connected(to: bench, hello: nil)
+    client.send("x")
+    #expect(try client.events().count == 2)
+    client.send(#"{"op":"hello"}"#)
+    client.send("x", .ping)
+    #expect(try client.events() == [])
+    client.send([0x0F, 0xA0], .close)
+    #expect(try client.events() == [.end])
+  }
+
+  @Test func `frames in one segment are taken in order, also cut at every byte`() throws {
+    let bench = try HostBench()
+    var bytes = ByteBuffer()
+    for text in [#"{"op":"hello"}"#, #"{"op":"health","request_id":"1"}"#, #"{"op":"list_models","request_id":"2"}"#] {
+      Array(text.utf8).withUnsafeBytes { WebSocketEncoder.appendMasked(.text, $0, key: 0xA1B2_C3D4, to: &bytes) }
+    }
+    let all = bytes.copy()
+    for cut in 0...all.count {
+      let client = try BenchClient.connected(to: bench, hello: nil)
+      client.write(Array(all[..<cut]))
+      let early = try client.messages()
+      client.write(Array(all[cut...]))
+      let gists = (early + (try client.messages())).map(\.gist)
+      #expect(gists == ["hello_ack", "health_res", "list_models_res"], "cut at \(cut)")
+      client.disconnect()
+    }
+    bench.expectNothingHeld()
+  }
+}
