@@ -25,7 +25,8 @@ struct CallErrorTests {
     let error = CallError(
       .timeout, "a \"quoted\"\nmessage",
       [
-        ("text", .string("é\"")), ("number", .integer(-5)), ("seconds", .milliseconds(1_500)), ("whole", .milliseconds(2_000)),
+        ("text", .string("é\"")), ("number", .integer(-5)), ("seconds", .milliseconds(1_500)),
+        ("whole", .milliseconds(2_000)),
         ("flag", .bool(true)), ("names", .strings(["a", "b"])), ("none", .strings([])), ("nothing", .null),
       ])
     var buffer = ByteBuffer()
@@ -107,7 +108,9 @@ struct CallErrorTests {
     #expect(CallError.shortened(text).hasSuffix("e…"))
   }
 
-  @Test(arguments: [(0, "0"), (100_000_000, "0.1"), (1_000_000_000, "1"), (1_234_567_890, "1.234"), (180_000_000_000, "180")])
+  @Test(arguments: [
+    (0, "0"), (100_000_000, "0.1"), (1_000_000_000, "1"), (1_234_567_890, "1.234"), (180_000_000_000, "180"),
+  ])
   func `durations read as seconds`(nanoseconds: UInt64, text: String) {
     #expect(CallError.seconds(nanoseconds) == text)
   }

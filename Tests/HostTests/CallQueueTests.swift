@@ -107,8 +107,11 @@ struct CallQueueTests {
       if clock == "progress" { $0.timeouts.progressMilliseconds = 0 }
     }
     let face = RecordingFace(bench)
-    if hasText { bench.provider.onOpen = { [provider = bench.provider] _ throws(ProviderFailure) in
-      provider.emit(1, .text, "Hel") } }
+    if hasText {
+      bench.provider.onOpen = { [provider = bench.provider] _ throws(ProviderFailure) in
+        provider.emit(1, .text, "Hel")
+      }
+    }
     bench.start(bench.call(face, total: clock == "total" ? 0 : 60_000_000_000))
     bench.run()
     #expect(face.words.last == "ended failed TIMEOUT, 0 in flight, provider: release 1 deadline")

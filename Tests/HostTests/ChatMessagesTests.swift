@@ -126,7 +126,9 @@ struct ChatMessagesTests {
 
   // MARK: - What the model can do
 
-  @Test(arguments: [(1.0, "1", true), (1.0, "1.001", false), (1.0, "0.999", true), (2.0, "2", true), (2.0, "2.5", false)])
+  @Test(arguments: [
+    (1.0, "1", true), (1.0, "1.001", false), (1.0, "0.999", true), (2.0, "2", true), (2.0, "2.5", false),
+  ])
   func `temperature ends at the provider's maximum`(maximum: Double, number: String, isTaken: Bool) throws {
     let expected = Refused("temperature", "must be at most \(maximum), got \(number)", number)
     let refused = try check(#"{"prompt":"x","temperature":\#(number)}"#, temperatureMax: maximum)

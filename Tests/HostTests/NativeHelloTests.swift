@@ -47,7 +47,8 @@ struct NativeHelloTests {
     arguments: [
       ("not json", "invalid_hello", 4000 as UInt16), ("", "invalid_hello", 4000), ("[1]", "invalid_hello", 4000),
       ("7", "invalid_hello", 4000), (#"{"op":"hello"} x"#, "invalid_hello", 4000),
-      (#"{"op":"health"}"#, "missing_hello", 4001), ("{}", "missing_hello", 4001), (#"{"op":5}"#, "missing_hello", 4001),
+      (#"{"op":"health"}"#, "missing_hello", 4001), ("{}", "missing_hello", 4001),
+      (#"{"op":5}"#, "missing_hello", 4001),
       (#"{"op":"hello","token":5}"#, "unauthorized", 4003),
     ])
   func `a first frame that is no hello is refused with its name and code`(frame: String, error: String, code: UInt16)
