@@ -28,13 +28,12 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
   private var handler: (any MessageHandler)?
   private var state = State.open
   private var timer: TimerID?
-  private var lastReceived: Instant
-  private var isPingOutstanding = false
+  private var life: PeerLife
 
   init(connection: Connection, messageBytesLimit: Int) {
     self.connection = connection
     decoder = WebSocketDecoder(role: .server, messageBytesLimit: messageBytesLimit, acceptsBinary: false)
-    lastReceived = connection.loop.now
+    life = PeerLife(now: connection.loop.now)
   }
 
   private var loop: HostLoop { connection.loop }
@@ -70,8 +69,7 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
   // MARK: - Receiving
 
   func received(_ buffer: inout ByteBuffer, on connection: Connection) {
-    lastReceived = loop.now
-    isPingOutstanding = false
+    life.heard(now: loop.now)
     do {
       while state != .closed, !connection.isCongested, let event = try decoder.next(&buffer) { take(event) }
     } catch {
@@ -127,17 +125,15 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
   }
 
   private func checkLife() {
-    let silent = loop.now.nanoseconds(since: lastReceived) / 1_000_000
-    if isPingOutstanding {
-      state = .closed
-      connection.abort()
-    } else if silent + 1 >= ConnectionLimits.pingMilliseconds {
-      isPingOutstanding = true
+    switch life.due(now: loop.now, hasBacklog: !connection.outbound.isEmpty) {
+    case .wait(let milliseconds): arm(milliseconds: milliseconds)
+    case .ping(let milliseconds):
       WebSocketEncoder.append(.ping, UnsafeRawBufferPointer(start: nil, count: 0), to: &connection.outbound)
       connection.outboundChanged()
-      arm(milliseconds: ConnectionLimits.pongMilliseconds)
-    } else {
-      arm(milliseconds: ConnectionLimits.pingMilliseconds - silent)
+      arm(milliseconds: milliseconds)
+    case .dead:
+      state = .closed
+      connection.abort()
     }
   }
 
