@@ -1,4 +1,5 @@
 import CProviderABI
+import CLinux
 import Glibc
 import Synchronization
 import Testing
