@@ -27,11 +27,19 @@ enum JSONScan {
     _ base: UnsafePointer<UInt8>, _ index: Int, _ end: Int, stopsAtHighBit: Bool
   ) -> Int {
     var index = index
+    let quote = SIMD16<UInt8>(repeating: 0x22)
+    let backslash = SIMD16<UInt8>(repeating: 0x5C)
+    // One comparison for both: a byte beyond ASCII is above every control character, and below all as a signed one.
+    let space = SIMD16<UInt8>(repeating: 0x20)
+    let signedSpace = SIMD16<Int8>(repeating: 0x20)
     while index &+ 16 <= end {
       let bytes = UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<UInt8>.self)
-      var marks = (bytes .== 0x22) .| (bytes .== 0x5C) .| (bytes .< 0x20)
-      if stopsAtHighBit { marks = marks .| (bytes .>= 0x80) }
-      if any(marks) { break }
+      if stopsAtHighBit {
+        let signed = unsafeBitCast(bytes, to: SIMD16<Int8>.self)
+        if any((bytes .== quote) .| (bytes .== backslash) .| (signed .< signedSpace)) { break }
+      } else {
+        if any((bytes .== quote) .| (bytes .== backslash) .| (bytes .< space)) { break }
+      }
       index &+= 16
     }
     while index &+ 8 <= end {

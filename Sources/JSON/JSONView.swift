@@ -101,7 +101,8 @@ public struct JSONView {
     equals(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
-  /// Whether this is a string with just this content.
+  /// Whether this is a string with just this content. Disfavored, so that a literal is compared as a StaticString.
+  @_disfavoredOverload
   public func equals(_ text: String) -> Bool {
     var text = text
     return text.withUTF8 { equals(UnsafeRawBufferPointer($0)) }
