@@ -17,11 +17,14 @@ package final class Host {
   private let services: HostServices
   private let directory = LoopDirectory()
   private let startedAt = Instant.now()
+  private let onReady: (BindAddress) -> Void
   private var listeners: [Listener] = []
 
-  package init(configuration: Configuration, log: Log) {
+  /// - Parameter onReady: told once where clients connect, when the providers are up; called on a loop.
+  package init(configuration: Configuration, log: Log, onReady: @escaping (BindAddress) -> Void = { _ in }) {
     self.configuration = configuration
     self.log = log
+    self.onReady = onReady
     control = ControlPort()
     let limits = configuration.limits
     let core = Core(
@@ -46,7 +49,10 @@ package final class Host {
     let loops = try makeLoops()
     try listen(on: loops[0])
     for loop in loops { loop.eventLoop.start() }
-    let providers = ProviderBringUp(services: services, loops: loops, startedAt: startedAt)
+    let address = listeners[0].boundAddress
+    let providers = ProviderBringUp(services: services, loops: loops, startedAt: startedAt) { [onReady] in
+      onReady(address)
+    }
     providers.run()
     waitForStop()
     drain(loops)

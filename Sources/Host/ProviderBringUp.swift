@@ -10,13 +10,16 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
   private let services: HostServices
   private let loops: [HostLoop]
   private let startedAt: Instant
+  private let onReady: () -> Void
   private var registry: ProviderRegistry?
   private var directory = ModelDirectory(providers: [], configured: [], defaultName: nil)
   /// Providers without any model yet, whose list decides when the host is ready.
   private var awaited: Set<Int> = []
   private var isReady = false
 
-  init(services: HostServices, loops: [HostLoop], startedAt: Instant) {
+  /// - Parameter onReady: called once, on loop 0.
+  init(services: HostServices, loops: [HostLoop], startedAt: Instant, onReady: @escaping () -> Void) {
+    self.onReady = onReady
     self.services = services
     self.loops = loops
     self.startedAt = startedAt
@@ -137,6 +140,7 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
       log.warning("The default model is not served by any provider", ("default_model", name))
     }
     stage("ready", ("models", "\(directory.catalogue.models.count)"))
+    onReady()
   }
 
   private func publish() {

@@ -13,7 +13,12 @@ enum ServeCommand {
       return Command.Exit.failure
     }
     let log = Log(level: configuration.log.level, format: configuration.log.format)
-    return try Host(configuration: configuration, log: log).run()
+    let program = CommandLine.arguments.first ?? "patchbay"
+    let host = Host(configuration: configuration, log: log) { address in
+      guard !"\(address)".hasPrefix("unix:") else { return }  // `chat` speaks TCP only
+      Terminal.print("\nReady. From another terminal:\n\n  \(program) chat --url ws://\(address) \"Hello\"\n")
+    }
+    return try host.run()
   }
 }
 

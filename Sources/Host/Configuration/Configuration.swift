@@ -6,7 +6,7 @@ import Glibc
 package struct Configuration: Sendable, Equatable {
   /// The file it was read from; nil: there was none.
   package var file: String?
-  package var listeners = [Listener(address: "127.0.0.1:8079", serves: .websocket)]
+  package var listeners = [Listener(address: "127.0.0.1:8079", serves: [.websocket, .health, .monitor])]
   package var auth = Auth()
   /// Plugin copies, the database, the control socket.
   package var stateDirectory = "state"

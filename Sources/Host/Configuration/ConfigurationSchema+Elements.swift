@@ -45,10 +45,12 @@ extension ConfigurationSchema {
     ).notInForce("asking for a worker process", unless: { $0.isolation != .worker }),
     .choice(
       "upstream_stream", \.upstreamStream, ProviderSettings.UpstreamStream.allCases.map { ($0.rawValue, $0) },
-      "always: cancel and the clocks hold for plain answers too."),
+      "always: cancel and the clocks hold for plain answers too."
+    ).notInForce("asking for plain answers upstream", unless: { $0.upstreamStream == .always }),
     .choice(
       "http_version", \.httpVersion, ProviderSettings.HTTPVersion.allCases.map { ($0.rawValue, $0) },
-      "One exchange uses one connection either way."),
+      "One exchange uses one connection either way."
+    ).notInForce("speaking HTTP/2 upstream", unless: { $0.httpVersion == .http1 }),
     .texts(
       "allowed_origins", \.allowedOrigins, 0...64, characters: 8...512, .origin,
       "What the plugin may reach beside the origin of base_url."),

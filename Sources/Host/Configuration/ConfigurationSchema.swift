@@ -4,7 +4,7 @@ enum ConfigurationSchema {
   static let settings: [Setting<Configuration>] = [
     .list(
       "listeners", \.listeners, 1...16, "Where the host listens, and what each place answers.", Self.listener
-    ).sample("{ address: \"127.0.0.1:8079\", serves: [\"websocket\"] },"),
+    ).sample("{ address: \"127.0.0.1:8079\", serves: [\"websocket\", \"health\", \"monitor\"] },"),
     .object(
       "auth", "Who may connect. Without principals everyone may, on loopback and unix listeners only.", Self.auth),
     .text(

@@ -20,6 +20,8 @@ protocol CallFace: AnyObject {
   func callProgressed(_ call: Call, phase: Call.Phase)
   /// One piece of the answer; false: the client cannot take more for now, and `Call.resume` follows when it can.
   func callDelta(_ call: Call, sequence: UInt64, _ event: ProviderEvent) -> Bool
+  /// Its wait for a permit was in vain: nothing ran. Instead of `callEnded`.
+  func callRefused(_ call: Call, _ error: CallError)
   /// The last function for this call. Its exchanges are aborted and its permit is back.
   func callEnded(_ call: Call, _ ending: CallEnding)
 }
@@ -29,7 +31,7 @@ protocol CallFace: AnyObject {
 /// | state   | event            | then                                             |
 /// |---------|------------------|--------------------------------------------------|
 /// | queued  | granted          | opening: accepted to the face, provider opened    |
-/// | queued  | wait over        | ended: OVER_CAPACITY                              |
+/// | queued  | wait over        | ended: refused with OVER_CAPACITY                 |
 /// | queued  | cancel           | ended: CANCELLED (a grant under way is given back)|
 /// | opening | provider event   | as running; `open` has not returned yet           |
 /// | running | provider event   | delta to the face, progress clock moved           |
@@ -233,8 +235,7 @@ final class Call: ProviderCallSink, TimerTarget {
   private func waitIsOver() {
     // A grant may be on its way here; then it is used when it arrives, still within the call's total.
     guard let refusal = loop.core.abandon(ticket) else { return }
-    end(
-      CallEnding(outcome: .failed, error: CallError(refusal, provider: plan.model.providerID)), releasing: .client)
+    conclude(releasing: nil)?.callRefused(self, CallError(refusal, provider: plan.model.providerID))
   }
 
   /// Timers only ever move later, except after the first token: so one is kept and asked again when it fires.
@@ -272,10 +273,16 @@ final class Call: ProviderCallSink, TimerTarget {
         textBytes: answer.text.count), releasing: nil)
   }
 
-  /// - Parameter releasing: why the provider is told to stop; nil when it has ended the call itself.
   private func end(_ ending: CallEnding, releasing reason: ProviderCancelReason?) {
+    conclude(releasing: reason)?.callEnded(self, ending)
+  }
+
+  /// Gives everything back and returns the face, which is told last; nil when the call has ended before.
+  ///
+  /// - Parameter releasing: why the provider is told to stop; nil when it has ended the call itself.
+  private func conclude(releasing reason: ProviderCancelReason?) -> (any CallFace)? {
     let previous = state
-    if case .ended = previous { return }
+    if case .ended = previous { return nil }
     state = .ended
     disarm()
     if openedAt != .never { upstreamNanoseconds = Instant.now().nanoseconds(since: openedAt) }
@@ -288,9 +295,8 @@ final class Call: ProviderCallSink, TimerTarget {
     case .new, .opening, .ended: break
     }
     if let permit = permit.take() { loop.release(permit) }
-    let face = self.face
-    self.face = nil
-    face?.callEnded(self, ending)
+    defer { face = nil }
+    return face
   }
 }
 

@@ -302,6 +302,14 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
     return !link.connection.isCongested
   }
 
+  func callRefused(_ call: Call, _ error: CallError) {
+    forget(call)
+    link.send { frame in
+      call.plan.requestID.withUnsafeBytes { NativeFrames.refusal(id: $0, error, to: &frame) }
+    }
+    if loop.isDraining { drain(isOver: false) }
+  }
+
   func callEnded(_ call: Call, _ ending: CallEnding) {
     forget(call)
     link.send { NativeFrames.result(call, ending, to: &$0) }
