@@ -68,8 +68,8 @@ package final class Host {
   /// A turn's replies are allocated and freed together, more than malloc keeps by default: without this each turn takes
   /// pages from the system and gives them back.
   private func keepTurnMemory() {
-    mallopt(M_TRIM_THRESHOLD, Self.keptHeapBytes)
-    mallopt(M_TOP_PAD, Self.heapStepBytes)
+    mallopt(Int32(CLINUX_M_TRIM_THRESHOLD), Self.keptHeapBytes)
+    mallopt(Int32(CLINUX_M_TOP_PAD), Self.heapStepBytes)
   }
 
   private static let keptHeapBytes: Int32 = 4 << 20

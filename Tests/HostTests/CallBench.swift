@@ -21,6 +21,10 @@ final class RecordingFace: CallFace {
     return takesMore
   }
 
+  func callRefused(_ call: Call, _ error: CallError) {
+    words.append("refused \(error.code.rawValue), \(bench.core.read(now: .now()).inFlight) in flight")
+  }
+
   func callEnded(_ call: Call, _ ending: CallEnding) {
     endings.append(ending)
     let code = ending.error.map { " \($0.code.rawValue)" } ?? ""

@@ -29,7 +29,7 @@ struct CallQueueTests {
     bench.start(bench.call(faces[0]))
     bench.start(bench.call(faces[1]))
     bench.run()
-    #expect(faces[1].words == ["ended failed OVER_CAPACITY, 1 in flight, provider: open 1 m-1"])
+    #expect(faces[1].words == ["refused OVER_CAPACITY, 1 in flight"])
     #expect(faces[1].endings.first?.error?["scope"] == .string("provider"))
     #expect(bench.core.read(now: .now()).counters.refused == 1)
     bench.run { bench.provider.answer(1, "one") }
@@ -217,6 +217,7 @@ private final class GrantFace: CallFace {
   func callAccepted(_ call: Call) { onAccept(EventLoop.current?.index) }
   func callProgressed(_ call: Call, phase: Call.Phase) {}
   func callDelta(_ call: Call, sequence: UInt64, _ event: ProviderEvent) -> Bool { true }
+  func callRefused(_ call: Call, _ error: CallError) {}
   func callEnded(_ call: Call, _ ending: CallEnding) {}
 }
 

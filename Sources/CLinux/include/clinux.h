@@ -5,7 +5,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <stdint.h>
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -36,6 +35,8 @@ static inline int clinux_openat(int directory, const char *path, int flags, unsi
 // names than Swift's Glibc module has, and the two modules would clash.
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 int pipe2(int descriptors[2], int flags);
+int mallopt(int parameter, int value);
+enum { CLINUX_M_TRIM_THRESHOLD = -1, CLINUX_M_TOP_PAD = -2 };  // malloc.h
 int pthread_setname_np(unsigned long thread, const char *name);
 
 static inline int clinux_prctl(int option, unsigned long argument) { return prctl(option, argument, 0, 0, 0); }
