@@ -7,6 +7,7 @@ import Testing
 final class RecordingFace: CallFace {
   private(set) var words: [String] = []
   private(set) var endings: [CallEnding] = []
+  private(set) var refusals: [CallError] = []
   /// What the client says to each delta.
   var takesMore = true
   private let bench: HostBench
@@ -22,6 +23,7 @@ final class RecordingFace: CallFace {
   }
 
   func callRefused(_ call: Call, _ error: CallError) {
+    refusals.append(error)
     words.append("refused \(error.code.rawValue), \(bench.core.read(now: .now()).inFlight) in flight")
   }
 

@@ -30,7 +30,7 @@ struct CallQueueTests {
     bench.start(bench.call(faces[1]))
     bench.run()
     #expect(faces[1].words == ["refused OVER_CAPACITY, 1 in flight"])
-    #expect(faces[1].endings.first?.error?["scope"] == .string("provider"))
+    #expect(faces[1].refusals.first?["scope"] == .string("provider"))
     #expect(bench.core.read(now: .now()).counters.refused == 1)
     bench.run { bench.provider.answer(1, "one") }
     bench.expectNothingHeld()
@@ -42,7 +42,7 @@ struct CallQueueTests {
     bench.start(bench.call(faces[0]))
     bench.start(bench.call(faces[1], total: 0))
     bench.run()
-    #expect(faces[1].endings.count == 1)
+    #expect(faces[1].refusals.count == 1)
     bench.run { bench.provider.answer(1, "one") }
     bench.expectNothingHeld()
   }

@@ -60,7 +60,8 @@ struct PluginFile: ~Copyable {
   ///
   /// A file that changes its size meanwhile is refused: it is still being written.
   func read() throws(PluginFault) -> UnsafeMutableRawBufferPointer {
-    let pages = mmap(nil, identity.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    // An empty file has a page too: mmap refuses none, and what reads the content says what is wrong with it.
+    let pages = mmap(nil, max(1, identity.bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     guard let pages, pages != MAP_FAILED else { throw Self.unreadable(errno) }
     let content = UnsafeMutableRawBufferPointer(start: pages, count: identity.bytes)
     var filled = 0
@@ -84,7 +85,7 @@ struct PluginFile: ~Copyable {
     return content
   }
 
-  static func unmap(_ content: UnsafeMutableRawBufferPointer) { munmap(content.baseAddress, content.count) }
+  static func unmap(_ content: UnsafeMutableRawBufferPointer) { munmap(content.baseAddress, max(1, content.count)) }
 
   private static func openFile(_ name: String, in parent: Int32) throws(PluginFault) -> (Int32, Identity) {
     // Not blocking: a FIFO named *.so must not stop the host.
