@@ -156,8 +156,11 @@ final class HostBench {
     }
   }
 
-  /// Every permit, queue place and session was given back, and the provider holds no call.
+  /// Every permit, queue place and session is given back, as soon as the kernel has told the loop what happened, and
+  /// the provider holds no call.
   func expectNothingHeld(sessions: Int = 0, sourceLocation: SourceLocation = #_sourceLocation) {
+    let deadline = Instant.now().advanced(milliseconds: 5_000)
+    while core.read(now: .now()).sessions != sessions, Instant.now() < deadline { run() }
     let reading = core.read(now: .now())
     #expect(reading.inFlight == 0, sourceLocation: sourceLocation)
     #expect(reading.queued == 0, sourceLocation: sourceLocation)
