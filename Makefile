@@ -38,7 +38,7 @@ TSAN := .build-tsan
 tsan: ## the host's tests under ThreadSanitizer
 	swift build --build-tests --sanitize thread --scratch-path $(TSAN) $(SWIFT_FLAGS)
 	clang -O1 -Wall -Wextra -Werror -shared -fPIC -o $(TSAN)/mutex_edges.so Tests/ThreadSanitizer/mutex_edges.c -ldl
-	LD_PRELOAD=$(CURDIR)/$(TSAN)/mutex_edges.so SWIFT_BACKTRACE=enable=no TSAN_OPTIONS=halt_on_error=1 \
+	LD_PRELOAD=$(CURDIR)/$(TSAN)/mutex_edges.so SWIFT_BACKTRACE=enable=no TSAN_OPTIONS="halt_on_error=1 report_thread_leaks=0" \
 	  $(TSAN)/debug/patchbayPackageTests.xctest --testing-library swift-testing --filter '$(TSAN_FILTER)'
 
 lint: ## the formatter in strict mode, and the repository's own rules
