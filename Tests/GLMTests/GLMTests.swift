@@ -14,7 +14,7 @@ import Testing
   ]
 
   @Test func `answers a chat as it was recorded`() throws {
-    let glm = try GLMChat()
+    let glm = try MockChat.glm()
     let call = try glm.open(
       #"{"messages":[{"role":"user","content":"hi"}],"max_tokens":9,"tools":[{"type":"function","function":{"name":"weather"}}]}"#
     )
@@ -46,7 +46,7 @@ import Testing
     ("https://api.z.ai/api/coding/paas/v4", "https://api.z.ai/api/coding/paas/v4/chat/completions"),
   ])
   func `has a path without v1`(base: String?, url: String) throws {
-    let glm = try GLMChat(base.map { #"{"has_key":true,"base_url":"\#($0)"}"# } ?? #"{"has_key":true}"#)
+    let glm = try MockChat.glm(base.map { #"{"has_key":true,"base_url":"\#($0)"}"# } ?? #"{"has_key":true}"#)
     _ = try glm.open()
     #expect(glm.host.exchanges[0].url == url)
   }
@@ -57,7 +57,7 @@ import Testing
     ("stop", "stop"), ("length", "length"), ("tool_calls", "tool_calls"), ("sensitive", "content_filter"),
   ])
   func `translates the finish reason`(word: String, reason: String) throws {
-    let glm = try GLMChat()
+    let glm = try MockChat.glm()
     let call = try glm.open()
     glm.stream([#"{"choices":[{"index":0,"finish_reason":"\#(word)","delta":{"content":"a"}}]}"#])
     #expect(call.text == "a")
@@ -66,7 +66,7 @@ import Testing
 
   @Test(arguments: ["network_error", "error"])
   func `takes a failure for no end, and keeps what came with it`(word: String) throws {
-    let glm = try GLMChat()
+    let glm = try MockChat.glm()
     let call = try glm.open()
     glm.stream([#"{"choices":[{"index":0,"finish_reason":"\#(word)","delta":{"content":"a"}}]}"#])
     #expect(call.text == "a")
@@ -78,7 +78,7 @@ import Testing
 
   @Test func `does not finish an answer that was cut`() throws {
     for length in 0..<Self.recorded.count {
-      let glm = try GLMChat()
+      let glm = try MockChat.glm()
       let call = try glm.open()
       glm.stream(Array(Self.recorded[..<length]), isCut: true)
       #expect(call.finishReason == nil)
@@ -91,7 +91,7 @@ import Testing
   @Test func `removes boxes also when they are split between chunks`() throws {
     let text = "It is <|begin_of_box|>42<|end_of_box|>!"
     for split in 0...text.count {
-      let glm = try GLMChat()
+      let glm = try MockChat.glm()
       let call = try glm.open()
       glm.stream([
         #"{"choices":[{"index":0,"delta":{"content":"\#(text.prefix(split))"}}]}"#,
@@ -110,13 +110,13 @@ import Testing
     ("glm-5.3-flash", "medium", #""reasoning_effort":"high""#), ("glm-5.3", "max", #""reasoning_effort":"max""#),
   ])
   func `asks for thinking as the model takes it`(model: String, level: String, expected: String) throws {
-    let glm = try GLMChat()
+    let glm = try MockChat.glm()
     _ = try glm.open(#"{"messages":[],"patchbay":{"thinking":"\#(level)"}}"#, model: model)
     #expect(glm.host.exchanges[0].body.hasSuffix(",\(expected)}"))
   }
 
   @Test func `searches the web with its own tool, and hands the results on`() throws {
-    let glm = try GLMChat(#"{"has_key":true,"search_engine":"search_\"x"}"#)
+    let glm = try MockChat.glm(#"{"has_key":true,"search_engine":"search_\"x"}"#)
     let call = try glm.open(#"{"messages":[],"patchbay":{"web_search":true}}"#)
     #expect(
       glm.host.exchanges[0].body.hasSuffix(
@@ -130,7 +130,7 @@ import Testing
   }
 
   @Test func `moves sampling into its open ranges, and knows no tool choice but auto`() throws {
-    let glm = try GLMChat()
+    let glm = try MockChat.glm()
     _ = try glm.open(#"{"messages":[],"temperature":1,"top_p":0}"#)
     #expect(glm.host.exchanges[0].body.contains(#""temperature":0.99,"top_p":0.01"#))
     let call = try glm.open(#"{"messages":[],"tools":[{}],"tool_choice":"required"}"#)
@@ -140,7 +140,7 @@ import Testing
 
   @Test(arguments: [#"{"search_engine":""}"#, #"{"search_engine":7}"#, #"{"base_url":"x"}"#])
   func `refuses settings that cannot be`(settings: String) {
-    let failure = #expect(throws: MockFailure.self) { try GLMChat(settings) }
+    let failure = #expect(throws: MockFailure.self) { try MockChat.glm(settings) }
     #expect(failure?.status == PRV_E_INVALID_ARGUMENT)
   }
 
@@ -165,10 +165,10 @@ import Testing
   @Test(arguments: codes)
   func `reads its codes, as a status and in a stream`(code: String, status: Int32, retryable: UInt32) throws {
     let body = #"{"error":{"code":"\#(code)","message":"m"}}"#
-    let refused = try GLMChat()
+    let refused = try MockChat.glm()
     let first = try refused.open()
     refused.answer(429, body)
-    let streamed = try GLMChat()
+    let streamed = try MockChat.glm()
     let second = try streamed.open()
     streamed.stream([body])
     for done in [first.dones[0], second.dones[0]] {
@@ -182,7 +182,7 @@ import Testing
 
   @Test(arguments: [(434, PRV_E_PERMISSION), (435, PRV_E_BAD_REQUEST)] as [(UInt32, Int32)])
   func `reads its own HTTP statuses`(http: UInt32, status: Int32) throws {
-    let glm = try GLMChat()
+    let glm = try MockChat.glm()
     let call = try glm.open()
     glm.answer(http, "")
     #expect(call.dones.map(\.status) == [status])

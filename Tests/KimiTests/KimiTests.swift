@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct `The Kimi provider` {
   @Test func `answers a chat as it was recorded`() throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     let call = try kimi.open()
     let exchange = try #require(kimi.host.exchanges.first)
     #expect(exchange.method == "POST")
@@ -39,7 +39,7 @@ import Testing
   }
 
   @Test func `does not finish an answer that was cut`() throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     let call = try kimi.open()
     kimi.stream([#"{"choices":[{"index":0,"delta":{"content":"Hel"},"finish_reason":null}]}"#], isCut: true)
     #expect(call.text == "Hel")
@@ -49,7 +49,7 @@ import Testing
 
   @Test(arguments: ["stop", "length", "tool_calls", "content_filter"])
   func `keeps the finish reason`(reason: String) throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     let call = try kimi.open()
     kimi.stream([#"{"choices":[{"index":0,"delta":{},"finish_reason":"\#(reason)"}]}"#])
     #expect(call.finishReason == reason)
@@ -62,7 +62,7 @@ import Testing
     ("kimi-for-coding", false), ("moonshot-v1-8k", true), ("kimi-k2-0905-preview", true), ("kimi-latest", true),
   ])
   func `sends no sampling to models that fix it`(model: String, isSent: Bool) throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     _ = try kimi.open(#"{"messages":[],"temperature":0.3,"top_p":0.5}"#, model: model)
     #expect(kimi.host.exchanges[0].body.contains(#""temperature":0.3,"top_p":0.5"#) == isSent)
     #expect(kimi.host.exchanges[0].body.contains("temperature") == isSent)
@@ -76,7 +76,7 @@ import Testing
     ("k3", "max", #""reasoning_effort":"max""#), ("kimi-k2.7-code", "high", nil), ("moonshot-v1-8k", "high", nil),
   ])
   func `asks for thinking as the model takes it`(model: String, level: String, expected: String?) throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     _ = try kimi.open(#"{"messages":[],"patchbay":{"thinking":"\#(level)"}}"#, model: model)
     let body = kimi.host.exchanges[0].body
     if let expected { #expect(body.contains(expected)) }
@@ -84,7 +84,7 @@ import Testing
   }
 
   @Test func `returns reasoning unmodified, renames the bound, and keeps the session for the cache`() throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     let turn =
       #"{"role":"assistant","reasoning_content":" a\u0062 ","tool_calls":[{"id":"f:0","type":"function","function":{"name":"f","arguments":"{}"}}]}"#
     _ = try kimi.open(
@@ -103,7 +103,7 @@ import Testing
     ("https://api.moonshot.cn", "https://api.moonshot.ai/v1"),
   ])
   func `says that a refused key may belong to the other region`(base: String, other: String) throws {
-    let kimi = try KimiChat(#"{"has_key":true,"base_url":"\#(base)"}"#)
+    let kimi = try MockChat.kimi(#"{"has_key":true,"base_url":"\#(base)"}"#)
     let call = try kimi.open()
     #expect(kimi.host.exchanges[0].url.hasSuffix("/v1/chat/completions"))
     kimi.answer(401, #"{"error":{"message":"Invalid Authentication","type":"invalid_authentication_error"}}"#)
@@ -113,7 +113,7 @@ import Testing
   }
 
   @Test func `says nothing of regions elsewhere`() throws {
-    let kimi = try KimiChat(#"{"has_key":true,"base_url":"https://api.kimi.com/coding/v1"}"#)
+    let kimi = try MockChat.kimi(#"{"has_key":true,"base_url":"https://api.kimi.com/coding/v1"}"#)
     let call = try kimi.open()
     #expect(kimi.host.exchanges[0].url == "https://api.kimi.com/coding/v1/chat/completions")
     kimi.answer(401, "")
@@ -160,7 +160,7 @@ import Testing
   func `reads its error types`(
     http: UInt32, type: String, message: String, status: Int32, retryable: UInt32
   ) throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     let call = try kimi.open()
     kimi.answer(
       http, #"{"error":{"type":"\#(type)","message":"\#(message)"}}"#,
@@ -177,7 +177,7 @@ import Testing
   }
 
   @Test func `reads an error inside a stream, and keeps what came before`() throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     let call = try kimi.open()
     kimi.stream([
       #"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#,
@@ -191,7 +191,7 @@ import Testing
   // MARK: - Catalogue
 
   @Test func `merges what the upstream lists with what it knows`() throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     let call = try kimi.instance.open(PRV_CALL_MODELS)
     #expect(kimi.host.exchanges[0].method == "GET")
     #expect(kimi.host.exchanges[0].url == "https://api.moonshot.ai/v1/models")
@@ -212,7 +212,7 @@ import Testing
   }
 
   @Test func `is not healthy when its key is refused`() throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     let call = try kimi.instance.open(PRV_CALL_HEALTH)
     kimi.answer(401, #"{"error":{"type":"invalid_authentication_error","message":"m"}}"#)
     #expect(call.dones.map(\.status) == [PRV_E_AUTH])

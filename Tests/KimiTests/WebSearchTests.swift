@@ -23,7 +23,7 @@ import Testing
   ]
 
   @Test func `answers the call with its own arguments and goes on`() throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     let call = try kimi.open(Self.question)
     #expect(
       kimi.host.exchanges[0].body
@@ -50,14 +50,14 @@ import Testing
   }
 
   @Test func `returns text that came before the search`() throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     _ = try kimi.open(Self.question)
     kimi.stream(Self.search(#","content":"Wait""#))
     #expect(kimi.host.exchanges[1].body.contains(#""content":"Wait","reasoning_content""#))
   }
 
   @Test func `searches again, a bounded number of times`() throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     let call = try kimi.open(Self.question)
     for round in 1...WebSearch.roundLimit {
       kimi.stream(Self.search())
@@ -71,7 +71,7 @@ import Testing
   }
 
   @Test func `ends after the last round that is allowed`() throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     let call = try kimi.open(Self.question)
     for _ in 1...WebSearch.roundLimit { kimi.stream(Self.search()) }
     kimi.stream(Self.answer)
@@ -79,7 +79,7 @@ import Testing
   }
 
   @Test func `leaves the client's own tools to the client`() throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     let call = try kimi.open(Self.question)
     kimi.stream([
       #"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"s","function":{"name":"$web_search","arguments":"{}"}},{"index":1,"id":"f:1","function":{"name":"f","arguments":"{}"}}]}}]}"#,
@@ -93,7 +93,7 @@ import Testing
   }
 
   @Test func `does not happen unless it was asked for`() throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     let call = try kimi.open()
     #expect(!kimi.host.exchanges[0].body.contains("tools"))
     kimi.stream(Self.search())
@@ -103,7 +103,7 @@ import Testing
   }
 
   @Test func `stops when the client leaves`() throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     let call = try kimi.open(Self.question)
     kimi.stream(Self.search())
     kimi.instance.cancel(call)
@@ -113,7 +113,7 @@ import Testing
   }
 
   @Test func `that fails on the way reports what was spent until then`() throws {
-    let kimi = try KimiChat()
+    let kimi = try MockChat.kimi()
     let call = try kimi.open(Self.question)
     kimi.stream(Self.search())
     kimi.answer(429, #"{"error":{"type":"engine_overloaded_error","message":"busy"}}"#)

@@ -14,7 +14,7 @@ import Testing
   ]
 
   @Test func `answers a chat as it was recorded`() throws {
-    let server = try OpenAICompatibleChat()
+    let server = try MockChat.openAICompatible()
     let call = try server.open()
     #expect(server.host.exchanges[0].url == "http://127.0.0.1:8080/v1/chat/completions")
     server.stream(Self.stream)
@@ -27,13 +27,13 @@ import Testing
   }
 
   @Test func `always asks the upstream for a stream`() throws {
-    let server = try OpenAICompatibleChat()
+    let server = try MockChat.openAICompatible()
     _ = try server.instance.open(PRV_CALL_CHAT, body: #"{"messages":[]}"#, model: "m", streams: false)
     #expect(server.host.exchanges[0].body.contains(#""stream":true"#))
   }
 
   @Test func `reads an answer that was not streamed after all`() throws {
-    let server = try OpenAICompatibleChat()
+    let server = try MockChat.openAICompatible()
     let call = try server.open()
     server.answer(
       200,
@@ -50,7 +50,7 @@ import Testing
     ("", PRV_E_BAD_RESPONSE), (#"{"error":{"message":"m","code":"model_not_found"}}"#, PRV_E_MODEL_NOT_FOUND),
   ])
   func `does not finish a whole answer without its end`(body: String, status: Int32) throws {
-    let server = try OpenAICompatibleChat()
+    let server = try MockChat.openAICompatible()
     let call = try server.open()
     server.answer(200, body)
     #expect(call.finishReason == nil)
@@ -61,7 +61,7 @@ import Testing
 
   @Test(arguments: [(0, false), (1, false), (2, false), (3, true), (4, true)])
   func `forgives a connection that breaks only behind the end`(count: Int, isFinished: Bool) throws {
-    let server = try OpenAICompatibleChat()
+    let server = try MockChat.openAICompatible()
     let call = try server.open()
     let exchange = server.host.exchanges[0]
     exchange.answer()
@@ -75,7 +75,7 @@ import Testing
 
   @Test func `waits for [DONE] when it is told to`() throws {
     for isCut in [true, false] {
-      let server = try OpenAICompatibleChat(#"{"base_url":"http://h","require_done":true}"#)
+      let server = try MockChat.openAICompatible(#"{"base_url":"http://h","require_done":true}"#)
       let call = try server.open()
       server.stream(Self.stream, isCut: isCut)
       #expect((call.finishReason == nil) == isCut)
@@ -85,7 +85,7 @@ import Testing
   }
 
   @Test func `aborts its exchange when the client leaves`() throws {
-    let server = try OpenAICompatibleChat()
+    let server = try MockChat.openAICompatible()
     let call = try server.open()
     server.host.exchanges[0].answer()
     server.host.exchanges[0].send(event: Self.stream[1])
@@ -98,7 +98,7 @@ import Testing
   }
 
   @Test func `reads no further while the client is slow`() throws {
-    let server = try OpenAICompatibleChat()
+    let server = try MockChat.openAICompatible()
     let call = try server.instance.open(
       PRV_CALL_CHAT, body: #"{"messages":[]}"#, model: "m", answering: [PRV_OK, PRV_PAUSE])
     server.stream(Self.stream)
@@ -109,7 +109,7 @@ import Testing
   }
 
   @Test func `reads an event named error`() throws {
-    let server = try OpenAICompatibleChat()
+    let server = try MockChat.openAICompatible()
     let call = try server.open()
     let exchange = server.host.exchanges[0]
     exchange.answer()
@@ -137,7 +137,7 @@ import Testing
       (413, "", PRV_E_BAD_REQUEST), (500, "", PRV_E_UPSTREAM), (302, "", PRV_E_BAD_RESPONSE),
     ] as [(UInt32, String, Int32)])
   func `reads errors`(http: UInt32, body: String, status: Int32) throws {
-    let server = try OpenAICompatibleChat()
+    let server = try MockChat.openAICompatible()
     let call = try server.open()
     server.answer(http, body)
     #expect(call.dones.map(\.status) == [status])
@@ -147,7 +147,7 @@ import Testing
 
   @Test func `says what the status says when the error's body breaks off or is too long`() throws {
     for endsWell in [true, false] {
-      let server = try OpenAICompatibleChat()
+      let server = try MockChat.openAICompatible()
       let call = try server.open()
       let exchange = server.host.exchanges[0]
       exchange.answer(status: 503, headers: [])
@@ -164,7 +164,7 @@ import Testing
     #expect(
       throws: MockFailure(
         status: PRV_E_INVALID_ARGUMENT, message: "base_url is missing: where does the provider answer?")
-    ) { try OpenAICompatibleChat("{}") }
+    ) { try MockChat.openAICompatible("{}") }
   }
 
   @Test(arguments: [
@@ -173,12 +173,12 @@ import Testing
     #"{"base_url":"http://h","key_header":3}"#, #"{"base_url":"http://h","models":[{}]}"#,
   ])
   func `refuses settings that cannot be`(settings: String) {
-    let failure = #expect(throws: MockFailure.self) { try OpenAICompatibleChat(settings) }
+    let failure = #expect(throws: MockFailure.self) { try MockChat.openAICompatible(settings) }
     #expect(failure?.status == PRV_E_INVALID_ARGUMENT)
   }
 
   @Test func `follows its settings`() throws {
-    let server = try OpenAICompatibleChat(
+    let server = try MockChat.openAICompatible(
       #"{"base_url":"http://h/openai?v=1","has_key":true,"key_header":"api-key","ask_for_usage":false,"return_reasoning":false,"max_tokens_member":"max_completion_tokens"}"#
     )
     _ = try server.open(
@@ -194,13 +194,13 @@ import Testing
   }
 
   @Test func `asks without a key when there is none`() throws {
-    let server = try OpenAICompatibleChat(#"{"base_url":"http://h","has_key":false}"#)
+    let server = try MockChat.openAICompatible(#"{"base_url":"http://h","has_key":false}"#)
     _ = try server.open()
     #expect(server.host.exchanges[0].authReference == "")
   }
 
   @Test func `says that it has no web search`() throws {
-    let server = try OpenAICompatibleChat()
+    let server = try MockChat.openAICompatible()
     let call = try server.open(#"{"messages":[],"patchbay":{"web_search":true}}"#)
     server.host.run()
     #expect(server.host.exchanges.isEmpty)
@@ -210,7 +210,7 @@ import Testing
   // MARK: - Models and health
 
   @Test func `lists what was configured without asking`() throws {
-    let server = try OpenAICompatibleChat(#"{"base_url":"http://h","models":["llama3.2",{"id":"b","aliases":["c"]}]}"#)
+    let server = try MockChat.openAICompatible(#"{"base_url":"http://h","models":["llama3.2",{"id":"b","aliases":["c"]}]}"#)
     let call = try server.instance.open(PRV_CALL_MODELS)
     server.host.run()
     #expect(server.host.exchanges.isEmpty)
@@ -218,7 +218,7 @@ import Testing
   }
 
   @Test func `lists what the upstream lists`() throws {
-    let server = try OpenAICompatibleChat()
+    let server = try MockChat.openAICompatible()
     let call = try server.instance.open(PRV_CALL_MODELS)
     server.answer(200, #"{"object":"list","data":[{"id":"tiny","meta":{"n_ctx_train":8192}}]}"#)
     #expect(call.events.map(\.text) == [#"{"id":"tiny","context_tokens":8192}"#, ""])
@@ -232,7 +232,7 @@ import Testing
   func `is healthy when the upstream answers, whatever was configured`(http: UInt32, body: String, status: Int32)
     throws
   {
-    let server = try OpenAICompatibleChat(#"{"base_url":"http://h","models":["m"]}"#)
+    let server = try MockChat.openAICompatible(#"{"base_url":"http://h","models":["m"]}"#)
     let call = try server.instance.open(PRV_CALL_HEALTH)
     #expect(server.host.exchanges[0].url == "http://h/v1/models")
     server.answer(http, body)
