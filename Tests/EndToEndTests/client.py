@@ -19,15 +19,6 @@ async def within(awaitable, seconds: float = REPLY_SECONDS):
         return await awaitable
 
 
-async def eventually(predicate, what: str, seconds: float = 10):
-    """Waits until `predicate()` is true; for states of other processes, which announce no change."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not (found := predicate()):
-        assert asyncio.get_running_loop().time() < deadline, f"within {seconds} s it did not become true that {what}"
-        await asyncio.sleep(0.02)
-    return found
-
-
 async def open_socket(url: str, **options):
     """A WebSocket that takes messages of any size and asks the environment for no proxy."""
     return await open_websocket(url, max_size=None, proxy=None, open_timeout=REPLY_SECONDS, **options)
@@ -136,6 +127,17 @@ class Client:
 
     async def health(self) -> dict:
         return (await self.ask("health"))["health"]
+
+    async def until(self, predicate, what: str, seconds: float = 10) -> dict:
+        """Asks for the host's health until `predicate(health)` is true, and returns it.
+
+        Each answer is a turn of the host's loop, so this waits for the host's work and not by the clock; it serves for
+        what `/proc` says of the host too, which announces no change.
+        """
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not predicate(health := await self.health()):
+            assert asyncio.get_running_loop().time() < deadline, f"within {seconds} s it did not become true that {what}"
+        return health
 
     async def models(self) -> list[dict]:
         return (await self.ask("list_models"))["models"]

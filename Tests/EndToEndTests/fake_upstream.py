@@ -80,10 +80,15 @@ class Exchange:
 
     def write(self, data: bytes) -> None:
         self.connection.transport.write(data)
+        self.upstream.has_changed()
 
     async def flush(self, seconds: float = 0.002) -> None:
-        """Lets what was written leave alone, so that the reader sees it apart from what follows."""
+        """Is slow on purpose: lets what was written leave alone, so that the reader sees it apart from what follows."""
         await asyncio.sleep(seconds)
+
+    async def drain(self) -> None:
+        """Waits until the reader has taken most of what was written."""
+        await self.connection.writable.wait()
 
     async def forever(self) -> None:
         await asyncio.Event().wait()
@@ -128,15 +133,26 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, upstream: "FakeUpstream") -> None:
         self.upstream, self.buffer, self.task = upstream, b"", None
+        self.writable = asyncio.Event()
+        self.writable.set()
 
     def connection_made(self, transport) -> None:
         self.transport = transport
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.upstream.connections.add(self)
         self.upstream.connections_made += 1
+        self.upstream.has_changed()
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
 
     def connection_lost(self, failure) -> None:
         self.upstream.connections.discard(self)
+        self.upstream.has_changed()
+        self.writable.set()
         if self.task:
             self.task.cancel()
 
@@ -169,6 +185,7 @@ class FakeUpstream:
         self.connections_made = 0
         self.abandoned = 0
         self.failures: list[BaseException] = []
+        self.change = threading.Condition()
 
     def __enter__(self) -> "FakeUpstream":
         self.loop = asyncio.new_event_loop()
@@ -206,6 +223,18 @@ class FakeUpstream:
     def chats(self) -> list[Exchange]:
         return [exchange for exchange in self.exchanges if exchange.path.endswith("/chat/completions")]
 
+    def has_changed(self) -> None:
+        with self.change:
+            self.change.notify_all()
+
+    async def until(self, predicate, what: str, seconds: float = 10) -> None:
+        """Waits until `predicate()` is true; asked again whenever a connection, an exchange or a write changed."""
+        def wait() -> bool:
+            with self.change:
+                return self.change.wait_for(predicate, seconds)
+
+        assert await asyncio.to_thread(wait), f"within {seconds} s it did not become true that {what}"
+
     def release(self) -> None:
         """Lets every `hold` go on, those to come too."""
         self.loop.call_soon_threadsafe(self.released.set)
@@ -216,6 +245,7 @@ class FakeUpstream:
     async def run(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
         self.open.append(exchange)
+        self.has_changed()
         try:
             if exchange.path.endswith("/models"):
                 body = json.dumps({"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]})
@@ -235,6 +265,7 @@ class FakeUpstream:
             exchange.connection.transport.abort()
         finally:
             self.open.remove(exchange)
+            self.has_changed()
 
 
 def provider(upstream: FakeUpstream, identifier: str = "local", plugin: str = "openai-compatible", **more) -> dict:

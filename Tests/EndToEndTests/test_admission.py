@@ -1,10 +1,9 @@
 """Limits on what runs at once: refused at once, by name, and free again after."""
 
-import asyncio
 
 import pytest
 
-from client import Client, eventually
+from client import Client
 from conftest import PLAIN
 from fake_upstream import provider
 
@@ -23,7 +22,7 @@ async def test_the_call_over_a_limit_is_refused_at_once_with_its_scope(start_hos
         held = [await client.call(prompt="hold") for _ in range(limit)]
         for call in held:
             assert (await call.ack())["op"] == "call_tool_ack"
-        await eventually(lambda: len(upstream.chats) == limit, "what was admitted has reached the upstream")
+        await upstream.until(lambda: len(upstream.chats) == limit, "what was admitted has reached the upstream")
         refused = await client.call(prompt="say no", request_id="over")
         result = await refused.result()
         assert refused.frames == [result], "no ack comes before a refusal"
@@ -96,6 +95,5 @@ async def test_a_permit_comes_back_however_its_call_ends(start_host, upstream, l
         else:
             await call.result()
             await client.close()
-        while (await watcher.health())["global_in_flight"]:
-            await asyncio.sleep(0.01)
+        await watcher.until(lambda health: not health["global_in_flight"], "the permit is back")
         assert (await watcher.chat("say free"))["text"] == "free"

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from client import Client, eventually
+from client import Client
 from llama_server import MODEL, SLOTS, TAIL_WORDS, walk
 
 
@@ -93,8 +93,7 @@ async def test_a_disconnect_cancels_its_calls_and_no_other(host):
         kept = await stays.call(**chat("somebody reads", 400, stream=True))
         await leaves.vanish()
         assert (await kept.result())["text"] == walk("somebody reads", 400)
-        while (await stays.health())["global_in_flight"] != 0:
-            await asyncio.sleep(0.01)
+        await stays.until(lambda health: not health["global_in_flight"], "the calls of the one that left are over")
         # Eight slots at the model server: were the three still generating, eight more would have to queue for them.
         again = [await stays.call(**chat(f"afterwards {letter}", 50)) for letter in "abcdefgh"]
         for letter, call in zip("abcdefgh", again):
@@ -129,4 +128,4 @@ async def test_the_connection_to_the_model_server_is_closed_soon_after_a_cancel(
         await call.delta()
         await client.cancel(call)
         await call.result()
-        await eventually(lambda: to_upstream() <= before, "the socket to the model server is closed")
+        await client.until(lambda _: to_upstream() <= before, "the socket to the model server is closed")

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from client import Client, eventually
+from client import Client
 from conftest import PLAIN
 from fake_upstream import HEAD, event, provider
 
@@ -59,7 +59,7 @@ async def test_first_token_that_never_comes_comments_or_not(host, upstream, prom
     async with Client.open(host.url) as client:
         result = await timed_out(client, prompt, "first_token", 0.4)
         assert result["text"] == ""
-        await eventually(lambda: not upstream.open, "the exchange is aborted")
+        await upstream.until(lambda: not upstream.open, "the exchange is aborted")
 
 
 @pytest.mark.parametrize("prompt", ["begin one two", "begin-comments one two"])
@@ -67,7 +67,7 @@ async def test_progress_that_stops_comments_or_not(host, upstream, prompt):
     async with Client.open(host.url) as client:
         result = await timed_out(client, prompt, "progress", 0.4)
         assert result["text"] == "one two"
-        await eventually(lambda: not upstream.open, "the exchange is aborted")
+        await upstream.until(lambda: not upstream.open, "the exchange is aborted")
 
 
 async def test_total_runs_out_however_lively_the_stream(host, upstream):
@@ -78,7 +78,7 @@ async def test_total_runs_out_however_lively_the_stream(host, upstream):
         result = await timed_out(client, "drip", "total", 0.8, timeout=0.8)
         assert result["text"].startswith(" drop drop")
         await call.result()
-        await eventually(lambda: not upstream.open, "the exchange is aborted")
+        await upstream.until(lambda: not upstream.open, "the exchange is aborted")
 
 
 async def test_tool_seconds_bounds_what_a_client_asks(start_host, upstream):

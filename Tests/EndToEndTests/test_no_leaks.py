@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from client import Client, eventually
+from client import Client
 from conftest import PLAIN
 from fake_upstream import provider
 
@@ -63,9 +63,8 @@ async def run_and_look(start_host, upstream, calls: int, workers: int) -> None:
             for _ in range(8):
                 client = await stack.enter_async_context(Client.open(host.url))
                 assert (await client.chat("say warm"))["text"] == "warm"
-        while (await watcher.health())["sessions"] != 1:
-            await asyncio.sleep(0.02)
-        await eventually(lambda: not upstream.connections, "the first exchange is over")
+        await watcher.until(lambda health: health["sessions"] == 1, "the first clients have left")
+        await upstream.until(lambda: not upstream.connections, "the first exchange is over")
         baseline = host.descriptors()
         threads = host.status("Threads")
         counts: dict[str, int] = {}
@@ -73,17 +72,13 @@ async def run_and_look(start_host, upstream, calls: int, workers: int) -> None:
                                for seed in range(workers)))
         assert sum(counts.values()) == calls and len(counts) == len(ENDINGS)
 
-        async def settled() -> bool:
-            health = await watcher.health()
-            return health["global_in_flight"] == 0 and health["sessions"] == 1
-
-        while not await settled():
-            await asyncio.sleep(0.02)
-        for report in (await watcher.health())["providers"].values():
+        health = await watcher.until(
+            lambda health: health["global_in_flight"] == 0 and health["sessions"] == 1, "every call is over", 60)
+        for report in health["providers"].values():
             assert report.get("in_flight", 0) == 0, report
-        await eventually(lambda: not upstream.open, "no exchange is open at the upstream")
-        await eventually(lambda: not upstream.connections, "no connection is open at the upstream")
-        await eventually(lambda: len(host.descriptors()) <= len(baseline), "every descriptor is closed")
+        await upstream.until(lambda: not upstream.open, "no exchange is open at the upstream")
+        await upstream.until(lambda: not upstream.connections, "no connection is open at the upstream")
+        await watcher.until(lambda _: len(host.descriptors()) <= len(baseline), "every descriptor is closed")
         assert host.status("Threads") <= threads
         assert (await watcher.chat("say still here"))["text"] == "still here"
     assert "permit_dropped" not in host.log

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from client import Client, Raw, eventually, within
+from client import Client, Raw, within
 from conftest import PLAIN
 from fake_upstream import DONE, HEAD, event, provider
 
@@ -133,7 +133,7 @@ async def test_cancel_reaches_the_upstream(fake_host, upstream):
         result = await call.result()
         assert result["error"]["code"] == "CANCELLED" and result["metadata"]["outcome"] == "cancelled"
         assert result["text"] == call.joined()
-        await eventually(lambda: upstream.abandoned == 1 and not upstream.open, "the upstream exchange has ended")
+        await upstream.until(lambda: upstream.abandoned == 1 and not upstream.open, "the upstream exchange has ended")
 
 
 async def test_cancel_of_nothing_says_so(echo_host):
@@ -145,7 +145,7 @@ async def test_cancel_of_nothing_says_so(echo_host):
 async def test_an_id_that_is_in_flight_starts_no_second_call(fake_host, upstream):
     async with Client.open(fake_host.url) as client:
         call = await client.call(prompt="hold", request_id="twice")
-        await eventually(lambda: len(upstream.chats) == 1, "the call has reached the upstream")
+        await upstream.until(lambda: len(upstream.chats) == 1, "the call has reached the upstream")
         await client.send(op="call_tool", request_id="twice", name="chat", arguments={"prompt": "hold"})
         answer = await call.first(lambda frame: frame.get("attached") or frame.get("error"), "answer to the second")
         assert answer.get("attached") is True or answer["error"]["code"] == "INVALID_REQUEST"

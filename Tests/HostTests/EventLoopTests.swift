@@ -32,6 +32,25 @@ private func socketPair() -> (Int32, Int32) {
   return (pair[0], pair[1])
 }
 
+/// A watched socket that has a byte to read.
+private final class ReadySocket {
+  let probe = Probe()
+  let token: DescriptorToken
+  private let ours: Int32
+  private let theirs: Int32
+
+  init(on loop: EventLoop) throws {
+    (ours, theirs) = socketPair()
+    token = try loop.add(ours, .read, handler: probe)
+    #expect(write(theirs, "x", 1) == 1)
+  }
+
+  deinit {
+    close(ours)
+    close(theirs)
+  }
+}
+
 struct EventLoopTests {
   @Test func `timers fire in the order of their deadlines and not when cancelled`() throws {
     let loop = try EventLoop(index: 0)
@@ -181,27 +200,20 @@ struct EventLoopTests {
 
   @Test func `readiness is reported until it is taken, and never after remove`() throws {
     let loop = try EventLoop(index: 0)
-    let (ours, theirs) = socketPair()
-    let (other, otherPeer) = socketPair()
-    defer { for descriptor in [ours, theirs, other, otherPeer] { close(descriptor) } }
-    let first = Probe()
-    let second = Probe()
-    let firstToken = try loop.add(ours, .read, handler: first)
-    let secondToken = try loop.add(other, .read, handler: second)
-    #expect(write(theirs, "x", 1) == 1)
-    #expect(write(otherPeer, "x", 1) == 1)
+    let first = try ReadySocket(on: loop)
+    let second = try ReadySocket(on: loop)
     // Whoever comes first removes both: the other's event, already read from the kernel, must not arrive.
     let remove: (DescriptorInterest) -> Void = { _ in
-      loop.remove(firstToken)
-      loop.remove(secondToken)
+      loop.remove(first.token)
+      loop.remove(second.token)
       loop.stop()
     }
-    first.onReady = remove
-    second.onReady = remove
+    first.probe.onReady = remove
+    second.probe.onReady = remove
     loop.run()
-    #expect(first.ready.count + second.ready.count == 1)
-    loop.modify(firstToken, .write)
-    loop.remove(firstToken)
+    #expect(first.probe.ready.count + second.probe.ready.count == 1)
+    loop.modify(first.token, .write)
+    loop.remove(first.token)
   }
 
   @Test func `write interest and a hangup are told apart`() throws {
@@ -222,24 +234,17 @@ struct EventLoopTests {
 
   @Test func `interest taken back in a turn holds for what this turn had already read`() throws {
     let loop = try EventLoop(index: 0)
-    let (ours, theirs) = socketPair()
-    let (other, otherPeer) = socketPair()
-    defer { for descriptor in [ours, theirs, other, otherPeer] { close(descriptor) } }
-    let first = Probe()
-    let second = Probe()
-    let firstToken = try loop.add(ours, .read, handler: first)
-    let secondToken = try loop.add(other, .read, handler: second)
-    #expect(write(theirs, "x", 1) == 1)
-    #expect(write(otherPeer, "x", 1) == 1)
+    let first = try ReadySocket(on: loop)
+    let second = try ReadySocket(on: loop)
     let pause: (DescriptorInterest) -> Void = { _ in
-      loop.modify(firstToken, [])
-      loop.modify(secondToken, [])
+      loop.modify(first.token, [])
+      loop.modify(second.token, [])
       loop.stop()
     }
-    first.onReady = pause
-    second.onReady = pause
+    first.probe.onReady = pause
+    second.probe.onReady = pause
     loop.run()
-    #expect(first.ready.count + second.ready.count == 1)
+    #expect(first.probe.ready.count + second.probe.ready.count == 1)
   }
 
   @Test func `a timer that schedules itself in the past does not hold the turn`() throws {
