@@ -17,7 +17,7 @@ public struct CallContext: Sendable {
   ///
   /// - Throws: `.cancelled` at once when the call is cancelled; `.limit` beyond 16 timers of one call.
   public func sleep(nanoseconds: UInt64) async throws(ProviderError) {
-    try await Timer(host: call.host).wait(nanoseconds: nanoseconds, of: call.handle)
+    try await Timer(of: call).wait(nanoseconds: nanoseconds)
   }
 
   /// Sends a request and waits for the head of its answer, whatever its HTTP status.

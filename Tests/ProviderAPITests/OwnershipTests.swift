@@ -1,7 +1,8 @@
 import CProviderABI
-import ProviderAPI
 import ProviderTesting
 import Testing
+
+@testable import ProviderAPI
 
 @Suite struct `After its end` {
   private final class Witness: Sendable {}
@@ -55,6 +56,37 @@ import Testing
       #expect(host.violations.isEmpty)
     }
     #expect(left == nil)
+  }
+
+  @Test(arguments: [false, true])
+  func `a timer that the host drops with its call is freed, as one that fires is`(fires: Bool) throws {
+    final class Place: @unchecked Sendable {  // one thread: the mock host's
+      weak var timer: Timer?
+    }
+    let place = Place()
+    do {
+      let host = MockHost()
+      let instance = try Scripted.instance(on: host, name: "drops a timer, \(fires)") {
+        (request: ChatRequest, stream: consuming ChatStream) async throws(ProviderError) -> ChatEnd in
+        let timer = Timer(of: request.call)
+        place.timer = timer
+        try await timer.wait(nanoseconds: 5)
+        return stream.finish(.stop)
+      }
+      let call = try instance.chat("hi")
+      let isHeld = place.timer != nil
+      #expect(isHeld)
+      if fires {
+        host.advance(nanoseconds: 5)
+      } else {
+        instance.forget(call)
+        instance.close(call)
+      }
+      host.run()
+      #expect(call.isClosed)
+    }
+    let isFreed = place.timer == nil
+    #expect(isFreed)
   }
 
   @Test(arguments: [16, 17])

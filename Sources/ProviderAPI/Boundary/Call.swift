@@ -24,6 +24,8 @@ final class Call: TaskExecutor, @unchecked Sendable {  // constants, and states 
   private let life = Mutex(Life.starting)
   private let flow = Mutex(Flow.open)
   private let jobs = Mutex<[UnownedJob]>([])
+  /// Timers to which the host has a pointer.
+  private let timers = Mutex<[Timer]>([])
 
   /// What has become of the task.
   private enum Life {
@@ -41,7 +43,6 @@ final class Call: TaskExecutor, @unchecked Sendable {  // constants, and states 
     case waiting(UnsafeContinuation<Void, Never>)
   }
 
-  /// - Throws: `.invalidArgument` when the body is not JSON.
   init(_ request: prv_call_request, handle: prv_call, host: ProviderHost) {
     let (id, model, json) = (request.request_id.bytes, request.model.bytes, request.body_json.bytes)
     text = .allocate(byteCount: id.count + model.count + json.count, alignment: 8)
@@ -160,6 +161,15 @@ final class Call: TaskExecutor, @unchecked Sendable {  // constants, and states 
       return nil
     }
     waiter?.resume()
+  }
+
+  // MARK: - Timers
+
+  func hold(_ timer: Timer) { timers.withLock { $0.append(timer) } }
+
+  /// What was dropped is freed after the mutex.
+  func drop(_ timer: Timer) {
+    _ = timers.withLock { timers in timers.firstIndex { $0 === timer }.map { timers.remove(at: $0) } }
   }
 
   // MARK: - Executor
