@@ -19,8 +19,10 @@ package final class Host {
   private let startedAt = Instant.now()
   private let onReady: (BindAddress) -> Void
   private var listeners: [Listener] = []
+  /// The first address that serves WebSocket.
+  private var socketAddress: BindAddress?
 
-  /// - Parameter onReady: told once where clients connect, when the providers are up; called on a loop.
+  /// - Parameter onReady: told once where clients connect, if they can, when the providers are up; called on a loop.
   package init(configuration: Configuration, log: Log, onReady: @escaping (BindAddress) -> Void = { _ in }) {
     self.configuration = configuration
     self.log = log
@@ -49,9 +51,9 @@ package final class Host {
     let loops = try makeLoops()
     try listen(on: loops[0])
     for loop in loops { loop.eventLoop.start() }
-    let address = listeners[0].boundAddress
-    let providers = ProviderBringUp(services: services, loops: loops, startedAt: startedAt) { [onReady] in
-      onReady(address)
+    let providers = ProviderBringUp(services: services, loops: loops, startedAt: startedAt) {
+      [onReady, socketAddress] in
+      if let socketAddress { onReady(socketAddress) }
     }
     providers.run()
     waitForStop()
@@ -114,6 +116,7 @@ package final class Host {
           directory.hand(socket, serves: setting.serves)
         }
         listeners.append(listener)
+        if setting.serves.contains(.websocket), socketAddress == nil { socketAddress = listener.boundAddress }
         log.info(
           "listening", ("address", "\(listener.boundAddress)"), ("start_ms", elapsed),
           ("resident_mb", ProcessFigures.residentMegabytes))
@@ -123,7 +126,8 @@ package final class Host {
       }
     }
     guard !listeners.isEmpty else {
-      throw HostError(description: "no listener serves \"websocket\"; add one to listeners[].serves")
+      throw HostError(
+        description: "no listener serves \"websocket\", \"health\" or \"monitor\"; add one to listeners[].serves")
     }
   }
 

@@ -210,7 +210,8 @@ import Testing
   // MARK: - Models and health
 
   @Test func `lists what was configured without asking`() throws {
-    let server = try MockChat.openAICompatible(#"{"base_url":"http://h","models":["llama3.2",{"id":"b","aliases":["c"]}]}"#)
+    let server = try MockChat.openAICompatible(
+      #"{"base_url":"http://h","models":["llama3.2",{"id":"b","aliases":["c"]}]}"#)
     let call = try server.instance.open(PRV_CALL_MODELS)
     server.host.run()
     #expect(server.host.exchanges.isEmpty)

@@ -19,6 +19,8 @@ struct ModelCatalogue: Sendable {
   let models: [ModelEntry]
   /// The model of a request that names none.
   let defaultModel: Int?
+  /// `default_model` of the configuration.
+  let defaultName: String?
   private let indexByName: [String: Int]
 
   /// - Parameters:
@@ -40,24 +42,30 @@ struct ModelCatalogue: Sendable {
       }
     }
     indexByName = names
+    self.defaultName = defaultName
     defaultModel = defaultName.flatMap { names[$0] } ?? (defaultName == nil && !models.isEmpty ? 0 : nil)
   }
 
   subscript(_ name: String) -> ModelEntry? { indexByName[name].map { models[$0] } }
 
+  /// Names that are compared with an unknown one: it is done on a loop, for whoever asks.
+  static let comparedNames = 256
+
   /// Up to three names that resemble `name`, nearest first, for the error that it is unknown.
   func names(near name: String) -> [String] {
-    let wanted = Array(name.lowercased().utf8.prefix(100))
+    let lowered = name.lowercased()
+    let wanted = Array(lowered.utf8.prefix(100))
+    var seen: Set<String> = []
     var ranked: [(distance: Int, name: String)] = []
-    for model in models {
-      for candidate in [model.id] + model.aliases {
-        let bytes = Array(candidate.lowercased().utf8)
-        let contains = !wanted.isEmpty && (candidate.lowercased().contains(name.lowercased()))
-        let distance = contains ? 0 : EditDistance.between(wanted, bytes)
-        if distance <= max(2, bytes.count / 2), !ranked.contains(where: { $0.name == candidate }) {
-          ranked.append((distance, candidate))
-        }
-      }
+    let names = models.lazy.flatMap { [$0.id] + $0.aliases }
+    for candidate in names.prefix(Self.comparedNames) where seen.insert(candidate).inserted {
+      let bytes = Array(candidate.lowercased().utf8)
+      let farthest = max(2, bytes.count / 2)
+      // Lengths alone say how many edits it takes at least.
+      guard abs(bytes.count - wanted.count) <= farthest || bytes.count > wanted.count else { continue }
+      let contains = !wanted.isEmpty && candidate.lowercased().contains(lowered)
+      let distance = contains ? 0 : EditDistance.between(wanted, bytes)
+      if distance <= farthest { ranked.append((distance, candidate)) }
     }
     ranked.sort { ($0.distance, $0.name) < ($1.distance, $1.name) }
     return ranked.prefix(3).map(\.name)
@@ -82,13 +90,18 @@ extension ModelEntry {
     return (models, malformed)
   }
 
+  /// Aliases that one model may have; more are left out.
+  static let aliasesLimit = 32
+
   /// One object of prv.models/1; nil when it has no id or one over 100 characters, which no request could name.
   init?(_ value: JSONValue, provider: Int, providerID: String) {
     guard let id = value["id"]?.string, ChatArguments.Bounds.modelCharacters.contains(id.unicodeScalars.count) else {
       return nil
     }
     self.init(id: id, provider: provider, providerID: providerID)
-    aliases = value["aliases"]?.array?.compactMap(\.string) ?? []
+    aliases = (value["aliases"]?.array?.compactMap(\.string) ?? [])
+      .filter { ChatArguments.Bounds.modelCharacters.contains($0.unicodeScalars.count) }
+      .prefix(Self.aliasesLimit).map { $0 }
     contextTokens = value["context_tokens"]?.integer
     outputTokens = value["output_tokens"]?.integer
     capabilities = value["capabilities"]?.array?.compactMap(\.string) ?? []

@@ -16,9 +16,10 @@ final class Routing: Sendable {
   func model(named name: String?) throws(CallError) -> ModelEntry {
     guard let name else {
       guard let index = catalogue.defaultModel else {
-        throw CallError(
-          .notFound, "no model is available; check the providers with 'patchbay plugin list' and their keys",
-          [("near", .strings([]))])
+        let reason =
+          catalogue.defaultName.map { "default_model \($0) is served by no provider; name a model (list_models)" }
+          ?? "no model is available; check the providers with 'patchbay plugin list' and their keys"
+        throw CallError(.notFound, reason, [("near", .strings([]))])
       }
       return catalogue.models[index]
     }

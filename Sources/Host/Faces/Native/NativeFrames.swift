@@ -24,7 +24,7 @@ enum NativeFrames {
     buffer.append("}")
   }
 
-  static func helloRefused(_ error: StaticString, to buffer: inout ByteBuffer) {
+  static func helloRefused(_ error: String, to buffer: inout ByteBuffer) {
     buffer.append("{\"op\":\"hello_ack\",\"ok\":false,\"error\":\"")
     buffer.append(error)
     buffer.append("\"}")

@@ -1,4 +1,3 @@
-import Bytes
 import JSON
 
 /// The tools that the host itself offers on the native protocol.
@@ -14,8 +13,12 @@ enum NativeTool: String, CaseIterable {
 
   /// The tool a client means; nil: there is none.
   init?(named name: String) {
-    let plain = Self.suffixes.first { name.hasSuffix($0) }.map { String(name.dropLast($0.count)) } ?? name
-    self.init(rawValue: plain)
+    if let tool = Self(rawValue: name) {
+      self = tool
+      return
+    }
+    guard let suffix = Self.suffixes.first(where: { name.hasSuffix($0) }) else { return nil }
+    self.init(rawValue: String(name.dropLast(suffix.count)))
   }
 
   var summary: String {

@@ -1,0 +1,110 @@
+import Bytes
+import JSON
+
+// What a client that said hello may ask for, calls apart.
+extension NativeSession {
+  func operation(_ bytes: UnsafeRawBufferPointer, _ session: Int, _ principal: Principals.Principal?) {
+    let message: JSONView
+    do {
+      message = try JSONView(parsing: bytes, checksUTF8: false)
+    } catch {
+      return reply(
+        nil,
+        CallError(
+          .validationError, "Invalid JSON: \(error.reason) at byte \(error.offset)",
+          [("parse_error", .string(error.reason)), ("offset", .integer(Int64(error.offset)))]))
+    }
+    guard message.kind == .object else { return reply(nil, .invalidMessage("message must be a JSON object")) }
+    let fields = NativeMessage(message)
+    guard let op = fields.op, op.kind == .string else {
+      return reply(fields.echoedID, .invalidMessage("missing or invalid 'op' field (must be string)"))
+    }
+    if op.equals("call_tool") {
+      callTool(fields, session)
+    } else {
+      do {
+        try fields.checkRequestID()
+        try answer(op, fields, principal)
+      } catch {
+        reply(fields.echoedID, error)
+      }
+    }
+  }
+
+  private func answer(_ op: JSONView, _ fields: NativeMessage, _ principal: Principals.Principal?) throws(CallError) {
+    let id = fields.echoedID
+    switch op.string() ?? "" {
+    case "list_tools":
+      send("list_tools_res", id, "tools") { $0.append(NativeTool.listing) }
+    case "list_models":
+      let report = HostReport(loop: loop)
+      send("list_models_res", id, "models") { report.writeModels(to: &$0) }
+    case "health":
+      let report = HostReport(loop: loop)
+      link.send {
+        NativeFrames.beginReply("health_res", id, to: &$0)
+        $0.append(",\"ok\":true,\"health\":")
+        report.writeHealth(to: &$0)
+        $0.append("}")
+      }
+    case "cancel": try cancel(fields)
+    case "rotate_token": rotate(fields, principal)
+    case "hello": throw .invalidMessage("hello was said already")
+    case let unknown:
+      let shown = CallError.shortened(unknown)
+      throw CallError(.protocolError, "Unknown operation: \(shown)", [("operation", .string(shown))])
+    }
+  }
+
+  private func send(
+    _ op: StaticString, _ id: UnsafeRawBufferPointer?, _ member: StaticString, _ write: (inout ByteBuffer) -> Void
+  ) {
+    link.send {
+      NativeFrames.beginReply(op, id, to: &$0)
+      $0.append(",\"")
+      $0.append(member)
+      $0.append("\":")
+      write(&$0)
+      $0.append("}")
+    }
+  }
+
+  private func reply(_ id: UnsafeRawBufferPointer?, _ error: CallError) {
+    link.send { NativeFrames.error(id: id, error, to: &$0) }
+  }
+
+  private func rotate(_ fields: NativeMessage, _ principal: Principals.Principal?) {
+    let outcome: StaticString?
+    if let old = fields.old?.string(), let new = fields.new?.string() {
+      switch principal.map({ loop.services.principals.rotate($0, from: old, to: new) }) {
+      case .rotated: outcome = nil
+      case .weak: outcome = "weak_token"
+      case .unauthorized, nil: outcome = "unauthorized"
+      }
+    } else {
+      outcome = "missing_params"
+    }
+    link.send {
+      NativeFrames.beginReply("rotate_token_res", fields.echoedID, to: &$0)
+      if let outcome {
+        $0.append(",\"ok\":false,\"error\":\"")
+        $0.append(outcome)
+        $0.append("\"}")
+      } else {
+        $0.append(",\"ok\":true,\"persisted\":false}")
+      }
+    }
+  }
+
+  private func cancel(_ fields: NativeMessage) throws(CallError) {
+    guard let id = fields.requestID, id.kind == .string else {
+      throw .invalidMessage("cancel requires 'request_id' (non-empty string)")
+    }
+    let call = calls.first { $0.matches(id) }
+    link.send {
+      NativeFrames.beginReply("cancel_res", fields.echoedID, to: &$0)
+      $0.append(call == nil ? ",\"ok\":false,\"error\":\"not_in_flight\"}" as StaticString : ",\"ok\":true}")
+    }
+    call?.cancel(.client, message: "Cancelled by the client")
+  }
+}
