@@ -39,6 +39,28 @@ struct ModelCatalogueTests {
     #expect(ModelCatalogue(models: []).defaultModel == nil)
   }
 
+  @Test(arguments: [(255, true), (256, false)])
+  func `only so many names are compared with an unknown one, and all are still found`(before: Int, isCompared: Bool) {
+    #expect(ModelCatalogue.comparedNames == 256)
+    let catalogue = ModelCatalogue(models: (0..<before).map { model("x\($0)") } + [model("needle")])
+    #expect(catalogue.names(near: "needles").contains("needle") == isCompared)
+    #expect(catalogue["needle"]?.id == "needle")
+  }
+
+  @Test(arguments: [(31, 31), (32, 32), (33, 32)])
+  func `a model keeps so many aliases`(listed: Int, kept: Int) throws {
+    let aliases = JSONValue.array((0..<listed).map { .string("a\($0)") })
+    let entry = ModelEntry(
+      .object([.init("id", .string("m")), .init("aliases", aliases)]), provider: 0, providerID: "p")
+    #expect(entry?.aliases.count == kept)
+  }
+
+  @Test func `a default that nobody serves is named in the answer`() {
+    let routing = Routing(providers: [], catalogue: ModelCatalogue(models: [model("a")], defaultName: "gone"))
+    let error = #expect(throws: CallError.self) { try routing.model(named: nil) }
+    #expect(error?.message == "default_model gone is served by no provider; name a model (list_models)")
+  }
+
   @Test func `up to three near names are given, nearest first`() {
     let names = ["kimi-k2.6", "kimi-k2.5", "glm-4.5-flash", "glm-4.5", "unrelated-long-name"]
     let catalogue = ModelCatalogue(models: names.map { model($0) })

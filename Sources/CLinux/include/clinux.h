@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
@@ -38,6 +39,15 @@ int pipe2(int descriptors[2], int flags);
 int mallopt(int parameter, int value);
 enum { CLINUX_M_TRIM_THRESHOLD = -1, CLINUX_M_TOP_PAD = -2 };  // malloc.h
 int pthread_setname_np(unsigned long thread, const char *name);
+
+// The cores this process may run on (taskset, cpusets); 0: the kernel does not say.
+static inline int clinux_usable_cores(void) {
+  unsigned long mask[1024 / (8 * sizeof(unsigned long))] = {0};
+  long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+  int cores = 0;
+  for (long word = 0; word < bytes / (long)sizeof(unsigned long); word++) cores += __builtin_popcountl(mask[word]);
+  return cores;
+}
 
 static inline int clinux_prctl(int option, unsigned long argument) { return prctl(option, argument, 0, 0, 0); }
 

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Every setting of the host, with its default; `ConfigurationSchema` has the bounds, units and reasons.
@@ -40,8 +41,11 @@ package struct Configuration: Sendable, Equatable {
   /// Every token and key: what the log must never show.
   package var secrets: [Secret] { auth.principals.map(\.token) + providers.compactMap(\.apiKey) }
 
-  /// Cores that are online, 1 to 256.
-  package static var availableCores: Int { min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1), 256) }
+  /// Cores that this process may run on, 1 to 256: a host that is pinned to one has no use for two loops.
+  package static var availableCores: Int {
+    let usable = Int(clinux_usable_cores())
+    return min(max(usable > 0 ? usable : sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1), 256)
+  }
 }
 
 extension Configuration {
