@@ -36,11 +36,10 @@ public struct UTF8Validator: Sendable {
   @inline(__always)
   private static func skipASCII(_ start: UnsafeRawPointer, _ index: Int, _ end: Int) -> Int {
     var index = index
-    while index &+ 16 <= end {
-      let low = start.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-      let high = start.loadUnaligned(fromByteOffset: index &+ 8, as: UInt64.self)
-      guard (low | high) & 0x8080_8080_8080_8080 == 0 else { break }
-      index &+= 16
+    while index &+ 32 <= end {
+      let words = start.loadUnaligned(fromByteOffset: index, as: SIMD4<UInt64>.self)
+      guard (words.x | words.y | words.z | words.w) & 0x8080_8080_8080_8080 == 0 else { break }
+      index &+= 32
     }
     while index < end, start.load(fromByteOffset: index, as: UInt8.self) < 0x80 { index &+= 1 }
     return index

@@ -32,6 +32,19 @@ enum JSONScan {
     // One comparison for both: a byte beyond ASCII is above every control character, and below all as a signed one.
     let space = SIMD16<UInt8>(repeating: 0x20)
     let signedSpace = SIMD16<Int8>(repeating: 0x20)
+    while index &+ 32 <= end {
+      let low = UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<UInt8>.self)
+      let high = UnsafeRawPointer(base + (index &+ 16)).loadUnaligned(as: SIMD16<UInt8>.self)
+      let delimits = (low .== quote) .| (low .== backslash) .| (high .== quote) .| (high .== backslash)
+      if stopsAtHighBit {
+        let lowest = unsafeBitCast(low, to: SIMD16<Int8>.self)
+        let highest = unsafeBitCast(high, to: SIMD16<Int8>.self)
+        if any(delimits .| (lowest .< signedSpace) .| (highest .< signedSpace)) { break }
+      } else {
+        if any(delimits .| (low .< space) .| (high .< space)) { break }
+      }
+      index &+= 32
+    }
     while index &+ 16 <= end {
       let bytes = UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<UInt8>.self)
       if stopsAtHighBit {

@@ -39,10 +39,27 @@ public struct ChatMessage {
   }
 
   public let json: JSONView
+  private let roleText: JSONView?
+  private let content: JSONView?
+
+  /// Walks the message once; its content may be long.
+  init(json: JSONView) {
+    self.json = json
+    var (role, content): (JSONView?, JSONView?)
+    for (key, value) in json.members() {
+      if key.equals("role") {
+        role = value
+      } else if key.equals("content") {
+        content = value
+      }
+    }
+    roleText = role
+    self.content = content
+  }
 
   /// nil: a role this version does not know (`developer` reads as system).
   public var role: Role? {
-    guard let role = json["role"] else { return nil }
+    guard let role = roleText else { return nil }
     if role.equals("user") { return .user }
     if role.equals("assistant") { return .assistant }
     if role.equals("system") || role.equals("developer") { return .system }
@@ -53,7 +70,7 @@ public struct ChatMessage {
   /// The message's text: its content, or the joined `text` parts of it.
   public var text: String {
     var buffer = ByteBuffer()
-    guard let content = json["content"] else { return "" }
+    guard let content else { return "" }
     if content.kind == .string { return content.string() ?? "" }
     for part in content.elements() where part["type"]?.equals("text") ?? false {
       part["text"]?.appendString(to: &buffer)

@@ -22,7 +22,7 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
   package static let mailboxLimit = 65_536
   /// Jobs run in one turn before descriptors are looked at again.
   private static let jobsPerTurn = 4_096
-  private static let eventsPerTurn = 16
+  private static let eventsPerTurn = 64
   private static let readBufferBytes = 65_536
 
   private struct Registration {
