@@ -30,7 +30,8 @@ final class BenchClient {
   ) throws {
     self.bench = bench
     var pair: [Int32] = [0, 0]
-    try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0, &pair) == 0)
+    try #require(
+      socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0, &pair) == 0)
     descriptor = pair[1]
     if var bytes = sendBufferBytes {
       setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
@@ -82,7 +83,11 @@ final class BenchClient {
   }
 
   func disconnect() {
-    if descriptor >= 0 { close(descriptor) }
+    if descriptor >= 0 {
+      // A compiler that another test spawns at this moment may hold a copy of the descriptor until it has begun.
+      shutdown(descriptor, Int32(SHUT_RDWR))
+      close(descriptor)
+    }
     descriptor = -1
     bench.run()
   }

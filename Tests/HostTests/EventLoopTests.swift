@@ -28,7 +28,8 @@ private final class Probe: TimerTarget, DescriptorHandler, TurnEndHandler {
 
 private func socketPair() -> (Int32, Int32) {
   var pair: [Int32] = [0, 0]
-  #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0, &pair) == 0)
+  #expect(
+    socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0, &pair) == 0)
   return (pair[0], pair[1])
 }
 

@@ -8,8 +8,8 @@ private func provider(_ id: String, models: String = "[]") -> ProviderInformatio
     defaultLimit: 1, modelsJSON: models, baseURL: "")
 }
 
-private func listed(_ id: String, _ provider: Int = 0) -> ModelEntry {
-  ModelEntry(id: id, provider: provider, providerID: "p\(provider)")
+private func listed(_ id: String, _ provider: Int = 0, contextTokens: Int64? = nil) -> ModelEntry {
+  ModelEntry(id: id, provider: provider, providerID: "p\(provider)", contextTokens: contextTokens)
 }
 
 struct ModelDirectoryTests {
@@ -38,9 +38,7 @@ struct ModelDirectoryTests {
     var directory = ModelDirectory(
       providers: [provider("p0", models: known)], configured: [false], defaultName: nil)
     directory.listed([listed("c")], by: 0)
-    var own = listed("a")
-    own.contextTokens = 9
-    directory.listed([own, listed("c")], by: 0)
+    directory.listed([listed("a", contextTokens: 9), listed("c")], by: 0)
     let first = try #require(directory.catalogue["a"])
     #expect(first.contextTokens == 9)
     #expect(first.outputTokens == 2)

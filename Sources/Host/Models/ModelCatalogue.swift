@@ -1,17 +1,36 @@
 import Bytes
 import JSON
 
-/// One model of one provider, as clients see it.
-struct ModelEntry: Sendable, Equatable {
-  var id: String
+/// One model of one provider, as clients see it. Shared by reference: every call holds one.
+final class ModelEntry: Sendable, Equatable {
+  let id: String
   /// The provider's number in the registry.
-  var provider: Int
-  var providerID: String
-  var aliases: [String] = []
+  let provider: Int
+  let providerID: String
+  let aliases: [String]
   /// Tokens; nil: the provider does not say.
-  var contextTokens: Int64?
-  var outputTokens: Int64?
-  var capabilities: [String] = []
+  let contextTokens: Int64?
+  let outputTokens: Int64?
+  let capabilities: [String]
+
+  init(
+    id: String, provider: Int, providerID: String, aliases: [String] = [], contextTokens: Int64? = nil,
+    outputTokens: Int64? = nil, capabilities: [String] = []
+  ) {
+    self.id = id
+    self.provider = provider
+    self.providerID = providerID
+    self.aliases = aliases
+    self.contextTokens = contextTokens
+    self.outputTokens = outputTokens
+    self.capabilities = capabilities
+  }
+
+  static func == (left: ModelEntry, right: ModelEntry) -> Bool {
+    (left.id, left.provider, left.providerID) == (right.id, right.provider, right.providerID)
+      && (left.contextTokens, left.outputTokens) == (right.contextTokens, right.outputTokens)
+      && left.aliases == right.aliases && left.capabilities == right.capabilities
+  }
 }
 
 /// Which models there are and which provider serves each name. Immutable; a changed list is a new catalogue.
@@ -94,17 +113,15 @@ extension ModelEntry {
   static let aliasesLimit = 32
 
   /// One object of prv.models/1; nil when it has no id or one over 100 characters, which no request could name.
-  init?(_ value: JSONValue, provider: Int, providerID: String) {
-    guard let id = value["id"]?.string, ChatArguments.Bounds.modelCharacters.contains(id.unicodeScalars.count) else {
-      return nil
-    }
-    self.init(id: id, provider: provider, providerID: providerID)
-    aliases = (value["aliases"]?.array?.compactMap(\.string) ?? [])
-      .filter { ChatArguments.Bounds.modelCharacters.contains($0.unicodeScalars.count) }
-      .prefix(Self.aliasesLimit).map { $0 }
-    contextTokens = value["context_tokens"]?.integer
-    outputTokens = value["output_tokens"]?.integer
-    capabilities = value["capabilities"]?.array?.compactMap(\.string) ?? []
+  convenience init?(_ value: JSONValue, provider: Int, providerID: String) {
+    let names = ChatArguments.Bounds.modelCharacters
+    guard let id = value["id"]?.string, names.contains(id.unicodeScalars.count) else { return nil }
+    let aliases = (value["aliases"]?.array ?? []).compactMap(\.string)
+      .filter { names.contains($0.unicodeScalars.count) }
+    self.init(
+      id: id, provider: provider, providerID: providerID, aliases: Array(aliases.prefix(Self.aliasesLimit)),
+      contextTokens: value["context_tokens"]?.integer, outputTokens: value["output_tokens"]?.integer,
+      capabilities: value["capabilities"]?.array?.compactMap(\.string) ?? [])
   }
 
   /// Writes the entry of `list_models_res`.

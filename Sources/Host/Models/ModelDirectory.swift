@@ -45,11 +45,9 @@ extension ModelEntry {
   /// What is missing here is taken from the entry of the same id.
   fileprivate func completed(from known: [ModelEntry]) -> ModelEntry {
     guard let same = known.first(where: { $0.id == id }) else { return self }
-    var model = self
-    if model.aliases.isEmpty { model.aliases = same.aliases }
-    if model.capabilities.isEmpty { model.capabilities = same.capabilities }
-    model.contextTokens = model.contextTokens ?? same.contextTokens
-    model.outputTokens = model.outputTokens ?? same.outputTokens
-    return model
+    return ModelEntry(
+      id: id, provider: provider, providerID: providerID, aliases: aliases.isEmpty ? same.aliases : aliases,
+      contextTokens: contextTokens ?? same.contextTokens, outputTokens: outputTokens ?? same.outputTokens,
+      capabilities: capabilities.isEmpty ? same.capabilities : capabilities)
   }
 }
