@@ -61,7 +61,8 @@ let package = Package(
     library("ProviderAPI", dependencies: ["CProviderABI", "JSON", "Bytes"]),
     library("ProviderTesting", dependencies: ["CProviderABI"]),
     library("OpenAIWire", dependencies: ["ProviderAPI", "JSON", "Bytes"]),
-    library("Host", dependencies: ["Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
+    library("Decisions"),
+    library("Host", dependencies: ["Decisions", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
     .executableTarget(
       name: "patchbay", dependencies: ["Host", "Wire", "JSON", "Bytes", "CLinux"], swiftSettings: settings),
     tests(of: "Bytes"),
@@ -77,7 +78,9 @@ let package = Package(
     tests(of: "Kimi", dependencies: ["ProviderTesting", "CProviderABI", "OpenAIWire", "ProviderAPI", "JSON", "Bytes"]),
     tests(of: "GLM", dependencies: ["ProviderTesting", "CProviderABI", "OpenAIWire", "ProviderAPI", "JSON", "Bytes"]),
     // Fixtures: plugins in C, which the tests compile as a stranger would.
-    tests(of: "Host", dependencies: ["Wire", "JSON", "Bytes", "CProviderABI", "CLinux"], exclude: ["Fixtures"]),
+    tests(
+      of: "Host", dependencies: ["Decisions", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"], exclude: ["Fixtures"]),
+    tests(of: "Decisions"),
   ]
     + plugin("Echo", dependencies: ["ProviderAPI", "JSON", "Bytes"])
     + plugin("OpenAICompatible", dependencies: ["OpenAIWire", "ProviderAPI", "JSON", "Bytes"])

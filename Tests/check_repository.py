@@ -23,7 +23,8 @@ MODULES = {
     "Sources/ProviderAPI/": {"CProviderABI", "JSON", "Bytes"},
     "Sources/OpenAIWire/": {"ProviderAPI", "JSON", "Bytes"},
     "Sources/ProviderTesting/": {"CProviderABI", "Wire", "JSON", "Bytes", "Host"},
-    "Sources/Host/": {"Wire", "JSON", "Bytes", "CProviderABI", "CLinux"},
+    "Sources/Decisions/": set(),
+    "Sources/Host/": {"Decisions", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"},
     "Sources/patchbay/": {"Host", "Wire", "JSON", "Bytes", "CLinux"},
     "Plugins/": {"ProviderAPI", "OpenAIWire", "JSON", "Bytes", "CProviderABI"},
 }

@@ -1,4 +1,5 @@
 import CLinux
+import Decisions
 import Glibc
 
 /// What wakes the control thread: signals of the process, and loops that have something for it.

@@ -1,4 +1,5 @@
 import CLinux
+import Decisions
 import Glibc
 
 /// The host could not start; the message says what to do.
@@ -28,16 +29,12 @@ package final class Host {
     self.log = log
     self.onReady = onReady
     control = ControlPort()
-    let limits = configuration.limits
-    let core = Core(
-      admission: Admission(globalLimit: limits.inFlight, sessionLimit: limits.sessionInFlight),
-      census: Census(
-        connectionLimit: limits.connections, connectionsPerAddressLimit: limits.connectionsPerAddress,
-        sessionLimit: limits.sessions))
+    let core = Core(configuration.coreSettings)
     let principals = Principals(
       configuration.auth.principals.map { ($0.name, Principals.Role($0.role), $0.token.value) })
     services = HostServices(
-      configuration: configuration, log: log, core: core, principals: principals, version: Version.current)
+      configuration: configuration, log: log, core: core, principals: principals, version: Version.current,
+      loopCount: max(1, configuration.loops))
   }
 
   /// Runs until a signal ends it. Returns the exit status.
@@ -56,7 +53,9 @@ package final class Host {
       if let socketAddress { onReady(socketAddress) }
     }
     providers.run()
-    waitForStop()
+    for loop in loops { loop.eventLoop.submitPastBound(.work { loop.beginSweeps() }) }
+    waitForStop(
+      LeaseRecovery(core: services.core, loops: directory, log: log) { providers.name(ofProvider: $0) })
     drain(loops)
     providers.stop()
     for loop in loops { loop.eventLoop.stop() }
@@ -135,12 +134,16 @@ package final class Host {
 
   // MARK: - The stop
 
-  private func waitForStop() {
+  private func waitForStop(_ leases: LeaseRecovery) {
+    var look = Instant.now()
     while true {
-      switch control.next(until: .never) {
+      switch control.next(until: look) {
       case .stop: return
       case .reload: log.warning("Reload is not supported by this version; restart to apply the configuration")
-      case .woken, .timeout: break
+      case .woken: break
+      case .timeout:
+        leases.look(now: .now())
+        look = Instant.now().advanced(milliseconds: LeaseRecovery.intervalMilliseconds)
       }
     }
   }

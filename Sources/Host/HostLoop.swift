@@ -1,4 +1,5 @@
 import Bytes
+import Decisions
 import Glibc
 import Synchronization
 
@@ -12,8 +13,12 @@ final class HostServices: Sendable {
   let principals: Principals
   let startedAt: Instant
   let version: String
+  let loopCount: Int
 
-  init(configuration: Configuration, log: Log, core: Core, principals: Principals, version: String) {
+  init(
+    configuration: Configuration, log: Log, core: Core, principals: Principals, version: String, loopCount: Int = 1
+  ) {
+    self.loopCount = loopCount
     self.configuration = configuration
     self.log = log
     self.core = core
@@ -39,6 +44,12 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   private(set) var isDraining = false
   /// Told when the last connection is gone (the control thread waits for it while draining).
   var onEmpty: (() -> Void)?
+  /// Results that are kept for requests that come again.
+  var results: ResultStore<Call>
+  private var sessionsOpened: UInt64 = 0
+  private let hash = KeyedHash(key: (.random(in: .min ... .max), .random(in: .min ... .max)))
+  /// Every call that has not ended, in no order.
+  private(set) var calls: [Call] = []
   private var waiting: [UInt64: Call] = [:]
   private var callsBegun: UInt64 = 0
   /// Read by the accepting loop to choose the loop with the fewest.
@@ -49,11 +60,67 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
     self.eventLoop = eventLoop
     self.services = services
     self.peers = peers
+    configuration = services.configuration
+    results = ResultStore(bytesLimit: 0, keepNanoseconds: 0)
+    applyResultLimits()
   }
 
   var core: Core { services.core }
   var now: Instant { eventLoop.now }
-  var configuration: Configuration { services.configuration }
+  /// What is in force on this loop.
+  private(set) var configuration: Configuration
+
+  /// Takes another configuration in force. Thread: the loop's.
+  func adopt(_ configuration: Configuration) {
+    self.configuration = configuration
+    applyResultLimits()
+    sweep()
+  }
+
+  /// Each loop has its share of the bytes.
+  private func applyResultLimits() {
+    results.bytesLimit = configuration.results.keepBytes / max(1, services.loopCount)
+    results.keepNanoseconds = configuration.results.keepMilliseconds * 1_000_000
+    results.expire(now: now)
+  }
+
+  func nextSessionSerial() -> UInt64 {
+    sessionsOpened &+= 1
+    return sessionsOpened
+  }
+
+  /// What a chat asks for: the model and the canonical body, which has neither the id nor `stream` nor `timeout`.
+  func fingerprint(model: ModelEntry, body: UnsafeRawBufferPointer) -> Fingerprint {
+    var id = model.id
+    var provider = model.providerID
+    let bits = id.withUTF8 { id in
+      provider.withUTF8 { hash.hash(UnsafeRawBufferPointer($0), UnsafeRawBufferPointer(id), body) }
+    }
+    return Fingerprint(high: bits.high, low: bits.low)
+  }
+
+  // MARK: - Sweeps
+
+  /// Begins to look for what is idle, every `sessions.sweep_seconds`. Thread: the loop's.
+  func beginSweeps() {
+    let due = now.advanced(milliseconds: configuration.sessions.sweepMilliseconds)
+    _ = eventLoop.schedule(at: due, SweepTimer(self), tag: 0)
+  }
+
+  private final class SweepTimer: TimerTarget {
+    private unowned let loop: HostLoop
+    init(_ loop: HostLoop) { self.loop = loop }
+
+    func timerFired(_ tag: UInt32) {
+      loop.sweep()
+      loop.beginSweeps()
+    }
+  }
+
+  private func sweep() {
+    for connection in connections { connection.sweep() }
+    results.expire(now: now)
+  }
 
   // MARK: - Durations, in nanoseconds
 
@@ -64,6 +131,8 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
       total: total, heartbeat: timeouts.heartbeatMilliseconds * 1_000_000)
   }
 
+  var retryPolicy: RetryPolicy { configuration.retryPolicy }
+
   var connectNanoseconds: UInt64 { configuration.timeouts.connectMilliseconds * 1_000_000 }
   var queueNanoseconds: UInt64 { configuration.limits.queueMilliseconds * 1_000_000 }
 
@@ -71,35 +140,92 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
 
   func adopt(_ routing: Routing) { self.routing = routing }
 
-  // MARK: - Calls that wait
+  // MARK: - Calls
 
-  func nextTicket() -> Admission.Ticket {
+  func nextTicket() -> Ticket {
     callsBegun &+= 1
-    return Admission.Ticket(loop: Int32(eventLoop.index), call: callsBegun)
+    return Ticket(loop: Int32(eventLoop.index), call: callsBegun)
+  }
+
+  func nextRandom() -> UInt64 { .random(in: .min ... .max) }
+
+  func add(_ call: Call) {
+    call.slot = calls.count
+    calls.append(call)
+  }
+
+  /// The last one takes its place.
+  func remove(_ call: Call) {
+    guard calls.indices.contains(call.slot), calls[call.slot] === call else { return }
+    let last = calls.removeLast()
+    guard last !== call else { return }
+    calls[call.slot] = last
+    last.slot = call.slot
   }
 
   func wait(_ call: Call) { waiting[call.ticket.call] = call }
 
   /// A grant that is under way finds nobody and gives its permit back.
-  func stopWaiting(_ call: Call) {
+  func stopWaiting(_ call: Call, provider: Int) {
     waiting[call.ticket.call] = nil
-    core.withdraw(call.ticket)
+    core.withdraw(call.ticket, provider: provider)
   }
 
-  /// Gives a permit back and starts whoever waited for it.
-  func release(_ permit: consuming Permit) {
-    for grant in permit.release(now: now) { peers[Int(grant.ticket.loop)].deliver(grant) }
-  }
+  /// Gives a permit back and tells whoever is concerned.
+  func release(_ permit: consuming Permit, _ verdict: Verdict) { tell(permit.release(verdict, now: now)) }
+
+  /// Brings what followed from an event in the Core to the loops of the calls. Thread: any.
+  func tell(_ effects: Admission.Effects) { peers.tell(effects, log: services.log, routing: routing) }
 
   /// Brings a grant to its call. Thread: any.
-  private func deliver(_ grant: Admission.Grant) {
-    let job = Job.work { [self] in
+  func deliver(_ grant: Admission.Grant) {
+    post { [self] in
       let permit = core.permit(of: grant)
-      guard let call = waiting.removeValue(forKey: grant.ticket.call) else { return release(permit) }
+      guard let call = waiting.removeValue(forKey: grant.ticket.call) else { return release(permit, .neutral) }
       call.granted(permit)
     }
-    if eventLoop.isCurrent { return eventLoop.enqueue(job) }
-    eventLoop.submitPastBound(job)
+  }
+
+  /// Tells a call that its provider's breaker has opened. Thread: any.
+  func deliver(_ eviction: Admission.Eviction) {
+    post { [self] in
+      waiting.removeValue(forKey: eviction.ticket.call)?.evicted(
+        retryAfterNanoseconds: eviction.retryAfterNanoseconds)
+    }
+  }
+
+  /// Ends whatever an overdue lease stands for, upstream first, and takes the lease back if nobody owns it any more.
+  /// Thread: any.
+  func reclaim(_ overdue: Leases.Overdue) {
+    post { [self] in
+      if let call = calls.first(where: { $0.ticket == overdue.lease.ticket }) {
+        call.cancel(.deadline, message: "The call was held past its deadline")
+      }
+      guard let effects = core.recover(overdue.id, now: now) else { return }
+      services.log.warning(
+        "Recovered an overdue lease", ("request_id", RequestID.content(of: overdue.lease.owner)),
+        ("session", "\(overdue.lease.session)"))
+      tell(effects)
+    }
+  }
+
+  private func post(_ body: @escaping () -> Void) {
+    if eventLoop.isCurrent { return eventLoop.enqueue(.work(body)) }
+    eventLoop.submitPastBound(.work(body))
+  }
+
+  /// The checklist's lines: once for each call that ran out of time, and for each call at debug level.
+  func logEnd(of call: Call, isTimeout: Bool, hadPermit: Bool) {
+    guard isTimeout || services.log.isEnabled(.debug) else { return }
+    let id = String(decoding: call.plan.requestID.dropFirst().dropLast(), as: UTF8.self)
+    if isTimeout, hadPermit {
+      services.log.info(
+        "Released semaphore after timeout", ("request_id", id), ("provider", call.model.providerID),
+        ("total_seconds", CallError.seconds(call.plan.total)))
+    }
+    services.log.write(
+      isTimeout ? .info : .debug, "Removed \(id) from in-flight",
+      [("request_id", id), ("remaining", "\(calls.count)")])
   }
 
   // MARK: - Connections
@@ -158,6 +284,16 @@ final class LoopDirectory: @unchecked Sendable {  // Written once, before any ot
   }
 
   subscript(_ index: Int) -> HostLoop { loops[index] }
+
+  /// Tells the loops what followed from an event in the Core. Thread: any.
+  func tell(_ effects: Admission.Effects, log: Log, routing: Routing?) {
+    guard !effects.isEmpty else { return }
+    for grant in effects.grants { loops[Int(grant.ticket.loop)].deliver(grant) }
+    for eviction in effects.evictions { loops[Int(eviction.ticket.loop)].deliver(eviction) }
+    guard let opened = effects.opened else { return }
+    let name = routing.flatMap { $0.providers.indices.contains(opened) ? $0.providers[opened].information.id : nil }
+    log.warning("The breaker has opened", ("provider", name ?? "\(opened)"))
+  }
 
   /// Gives an accepted socket to the loop with the fewest connections. Thread: loop 0's.
   func hand(_ socket: consuming AcceptedSocket, serves: Configuration.Services) {

@@ -1,4 +1,5 @@
 import CLinux
+import Decisions
 import Glibc
 
 /// What the process costs, for the log lines of the start.

@@ -1,3 +1,4 @@
+import Decisions
 import Synchronization
 
 /// Loads the plugins, makes the providers, learns their models and hands each loop its routing; keeps the lists fresh.
@@ -38,7 +39,8 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     let registry = plugins.register()
     self.registry = registry
     let information = registry.providers.map(\.information)
-    services.core.setProviders(information.map(limits))
+    _ = services.core.configure(
+      configuration.coreSettings, providers: information.map { configuration.limit(of: $0) }, now: .now())
     directory = ModelDirectory(
       providers: information, configured: information.map { hasConfiguredModels($0.id) },
       defaultName: configuration.defaultModel)
@@ -78,11 +80,10 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     }
   }
 
-  private func limits(of information: ProviderInformation) -> Admission.ProviderLimit {
-    let settings = configuration.providers.first { $0.id == information.id }
-    let suggested = information.defaultLimit > 0 ? information.defaultLimit : configuration.limits.inFlight
-    return Admission.ProviderLimit(
-      inFlight: settings?.limits.inFlight ?? suggested, queued: settings?.limits.queued ?? 0)
+  /// For the log. Thread: control.
+  func name(ofProvider number: Int) -> String {
+    guard let registry, registry.providers.indices.contains(number) else { return "\(number)" }
+    return registry.providers[number].information.id
   }
 
   private func hasConfiguredModels(_ id: String) -> Bool {
@@ -145,7 +146,8 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
 
   private func publish() {
     guard let registry else { return }
-    let routing = Routing(providers: registry.providers, catalogue: directory.catalogue)
+    let routing = Routing(
+      providers: registry.providers, catalogue: directory.catalogue, fallback: configuration.fallback)
     for loop in loops { loop.eventLoop.submitPastBound(.work { loop.adopt(routing) }) }
   }
 

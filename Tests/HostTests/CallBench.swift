@@ -38,12 +38,14 @@ final class RecordingFace: CallFace {
 extension HostBench {
   /// - Parameter total: nanoseconds.
   func call(
-    _ face: RecordingFace, session: Int = 0, wantsStream: Bool = true, total: UInt64 = 60_000_000_000
+    _ face: RecordingFace, session: Int = 0, wantsStream: Bool = true, total: UInt64 = 60_000_000_000,
+    fallbacks: [ModelEntry] = []
   ) -> Call {
     let plan = CallPlan(
       requestID: Array(#""r1""#.utf8), model: ModelEntry(id: "m-1", provider: 0, providerID: "fake"),
-      requestedModel: nil, wantsStream: wantsStream, total: total, session: session, receivedAt: .now())
-    return Call(plan: plan, provider: provider, face: face, loop: loop)
+      fallbacks: fallbacks, requestedModel: nil, wantsStream: wantsStream, total: total, session: session,
+      receivedAt: .now())
+    return Call(plan: plan, routing: loop.routing ?? .empty, face: face, loop: loop)
   }
 
   /// Starts a call on the loop; the error is why it may not run.

@@ -1,4 +1,5 @@
 import Bytes
+import Decisions
 import JSON
 import Testing
 
@@ -45,7 +46,8 @@ struct CallErrorTests {
       (.session, "The session's limit of 24 calls in flight is reached; retry in 1.5 s"),
     ])
   func `over capacity names whose limit it was`(scope: Admission.Scope, message: String) {
-    let refusal = Admission.Refusal(scope: scope, provider: 0, limit: 24, inFlight: 24, retryAfterMilliseconds: 1_500)
+    let refusal = Admission.Refusal(
+      scope: scope, provider: 0, limit: 24, inFlight: 24, retryAfterNanoseconds: 1_500_000_000)
     let json = CallError(refusal, provider: "kimi").json
     #expect(json["code"]?.string == "OVER_CAPACITY")
     #expect(json["message"]?.string == message)

@@ -1,3 +1,4 @@
+import Decisions
 import JSON
 import Testing
 
@@ -6,12 +7,27 @@ import Testing
 private let limits = CallClocks.Limits(
   firstToken: 60_000_000_000, progress: 45_000_000_000, total: 180_000_000_000, heartbeat: 8_000_000_000)
 
+/// What a call with one try concludes from how its provider ended it.
 private func ending(_ end: ProviderEnd, sawFinish: Bool = false, sawAnswer: Bool = false, textBytes: Int = 0)
   -> CallEnding
 {
-  CallEnding(
-    of: end, sawFinish: sawFinish, sawAnswer: sawAnswer, provider: "kimi", clocks: limits, connect: 10_000_000_000,
-    textBytes: textBytes)
+  let now = Instant(nanoseconds: 1)
+  var machine = CallMachine(
+    clocks: limits, policy: RetryPolicy(attempts: 1, budgetNanoseconds: 0, backoffNanoseconds: 0), models: 1,
+    queueNanoseconds: 0, now: now)
+  _ = machine.admitted(now: now)
+  if sawAnswer { machine.answered(now: now) }
+  let failure = end.failure(sawFinish: sawFinish, sawAnswer: sawAnswer)
+  let action =
+    if let failure {
+      machine.failed(AttemptFailure(failure), isAvailable: true, now: now, random: 0)
+    } else {
+      machine.finished()
+    }
+  guard case .end(let conclusion) = action else { preconditionFailure("the call goes on: \(action)") }
+  return CallEnding(
+    conclusion, failure: failure, provider: "kimi", clocks: limits, connect: 10_000_000_000, textBytes: textBytes,
+    cancelMessage: "")
 }
 
 private func timeout(_ clock: ProviderFailure.Clock) -> ProviderEnd {

@@ -1,3 +1,4 @@
+import Decisions
 import Glibc
 import Testing
 
@@ -163,12 +164,13 @@ struct CallQueueTests {
   }
 
   @Test func `a grant from another loop reaches the call on its own`() throws {
-    let core = Core(
-      admission: Admission(globalLimit: 1, sessionLimit: 10),
-      census: Census(connectionLimit: 1, connectionsPerAddressLimit: 1, sessionLimit: 1))
-    core.setProviders([Admission.ProviderLimit(inFlight: 1, queued: 1)])
+    var configuration = Configuration()
+    configuration.limits.inFlight = 1
+    let core = Core(configuration.coreSettings)
+    _ = core.configure(
+      configuration.coreSettings, providers: [Admission.ProviderLimit(inFlight: 1, queued: 1)], now: .now())
     let services = HostServices(
-      configuration: Configuration(), log: Log(level: .error), core: core, principals: Principals([]), version: "1")
+      configuration: configuration, log: Log(level: .error), core: core, principals: Principals([]), version: "1")
     let peers = LoopDirectory()
     let loops = try (0..<2).map { HostLoop(eventLoop: try EventLoop(index: $0), services: services, peers: peers) }
     peers.fill(loops)
@@ -177,15 +179,18 @@ struct CallQueueTests {
     let provider = ScriptedProvider()
     provider.onOpen = { [unowned provider] _ throws(ProviderFailure) in provider.answer(1, "x") }
     let model = ModelEntry(id: "m-1", provider: 0, providerID: "fake")
+    let routing = Routing(providers: [provider], catalogue: ModelCatalogue(models: [model]))
     loops[1].eventLoop.enqueue(
       .work {
         let plan = CallPlan(
           requestID: Array(#""r""#.utf8), model: model, requestedModel: nil, wantsStream: false,
           total: 60_000_000_000, session: 0, receivedAt: .now())
-        let call = Call(plan: plan, provider: provider, face: face, loop: loops[1])
+        let call = Call(plan: plan, routing: routing, face: face, loop: loops[1])
         guard
           case .admitted(let permit) = core.admit(
-            loops[0].nextTicket(), provider: 0, session: 1, leaseNanoseconds: 1, now: .now())
+            Admission.Request(
+              ticket: loops[0].nextTicket(), provider: 0, session: 1, owner: [], leaseNanoseconds: 1),
+            now: .now())
         else {
           Issue.record("not admitted")
           return
@@ -225,5 +230,5 @@ private final class GrantFace: CallFace {
 private final class PermitBox: @unchecked Sendable {  // Filled by one thread, emptied by the next.
   private var permit: Permit?
   init(_ permit: consuming Permit) { self.permit = consume permit }
-  func release(on loop: HostLoop) { if let permit = permit.take() { loop.release(permit) } }
+  func release(on loop: HostLoop) { if let permit = permit.take() { loop.release(permit, .success) } }
 }

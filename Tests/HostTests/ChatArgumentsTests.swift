@@ -192,7 +192,6 @@ struct ChatArgumentsTests {
     arguments: [
       ("continuation_id", #""abc""#, "conversations are not kept by this host; send 'messages'", "abc"),
       ("files", #"["/etc/passwd"]"#, "no file roots are configured (files.roots)", "an array"),
-      ("dedupe", "true", "is not supported by this version", "true"),
     ])
   func `what this version does not do is refused, not left out`(
     field: String, value: String, rule: String, found: String
@@ -202,6 +201,7 @@ struct ChatArgumentsTests {
 
   @Test func `arguments that ask for nothing are taken`() throws {
     #expect(try refusal(with(#""dedupe":false"#)) == nil)
+    #expect(try refusal(with(#""dedupe":true"#)) == nil)
     #expect(try refusal(with(#""files":[]"#)) == nil)
   }
 }

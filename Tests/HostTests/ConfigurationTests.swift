@@ -256,7 +256,7 @@ import Testing
     ),
     (
       "{ rates: { global: { burst: 1 } } }", 1, "rates.global.per_second",
-      "found nothing, expected a whole number of calls from 1 to 1,000,000"
+      "found nothing, expected a whole number of messages from 1 to 1,000,000"
     ),
     (
       "{ limits: { queue_seconds: 8 } }", 1, "limits.queue_seconds",

@@ -1,5 +1,6 @@
 import Bytes
 import CLinux
+import Decisions
 import Glibc
 import JSON
 import Testing
@@ -20,6 +21,7 @@ private final class ConnectionProbe: ConnectionHandler {
 
   func backlogCleared() { words.append("cleared") }
   func drain(isOver: Bool) {}
+  func sweep() {}
   func connectionClosed() { words.append("closed") }
 }
 

@@ -1,4 +1,5 @@
 import CLinux
+import Decisions
 import Glibc
 import Synchronization
 import Testing

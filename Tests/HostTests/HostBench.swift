@@ -1,3 +1,4 @@
+import Decisions
 import Glibc
 import Testing
 
@@ -97,37 +98,39 @@ final class HostBench {
   let core: Core
   let provider: ScriptedProvider
   let services: HostServices
+  let peers = LoopDirectory()
 
   /// - Parameters:
-  ///   - models: prv.models/1 of the provider.
+  ///   - others: providers after the first, numbered from 1.
   ///   - isReady: false: the registry does not stand yet.
   init(
-    provider: ScriptedProvider = ScriptedProvider(), providerLimit: Int = 100, queued: Int = 0,
+    provider: ScriptedProvider = ScriptedProvider(), others: [ScriptedProvider] = [], providerLimit: Int = 100,
+    queued: Int = 0,
     principals: [(name: String, role: Principals.Role, token: String)] = [], isReady: Bool = true,
     _ change: (inout Configuration) -> Void = { _ in }
   ) throws {
+    let providers = [provider] + others
     var configuration = Configuration()
     configuration.limits.connectionsPerAddress = 100
+    configuration.retry.attempts = 1
     change(&configuration)
-    let limits = configuration.limits
-    core = Core(
-      admission: Admission(globalLimit: limits.inFlight, sessionLimit: limits.sessionInFlight),
-      census: Census(
-        connectionLimit: limits.connections, connectionsPerAddressLimit: limits.connectionsPerAddress,
-        sessionLimit: limits.sessions))
-    core.setProviders([Admission.ProviderLimit(inFlight: providerLimit, queued: queued)])
+    core = Core(configuration.coreSettings)
+    _ = core.configure(
+      configuration.coreSettings,
+      providers: providers.map { _ in Admission.ProviderLimit(inFlight: providerLimit, queued: queued) }, now: .now())
     services = HostServices(
       configuration: configuration, log: Log(level: .error), core: core, principals: Principals(principals),
       version: "9.9.9")
     eventLoop = try EventLoop(index: 0)
-    let directory = LoopDirectory()
-    loop = HostLoop(eventLoop: eventLoop, services: services, peers: directory)
-    directory.fill([loop])
+    loop = HostLoop(eventLoop: eventLoop, services: services, peers: peers)
+    peers.fill([loop])
     self.provider = provider
     if isReady {
       let models = ModelDirectory(
-        providers: [provider.information], configured: [true], defaultName: configuration.defaultModel)
-      loop.adopt(Routing(providers: [provider], catalogue: models.catalogue))
+        providers: providers.map(\.information), configured: providers.map { _ in true },
+        defaultName: configuration.defaultModel)
+      loop.adopt(
+        Routing(providers: providers, catalogue: models.catalogue, fallback: configuration.fallback))
     }
     eventLoop.stop()
   }

@@ -128,22 +128,6 @@ struct NativeSessionTests {
     #expect(reply["error"]?["details"]?["limit"]?.integer == 1_000)
   }
 
-  @Test func `an id that is in flight is refused however it is spelled, and taken when the call has ended`() throws {
-    let bench = try HostBench()
-    let client = try BenchClient.connected(to: bench)
-    client.send(chat("rA"))
-    #expect(try client.message().gist == "call_tool_ack")
-    for id in ["rA", "r\\u0041"] {
-      client.send(chat(id))
-      #expect(try client.message().gist == "call_tool_res INVALID_REQUEST")
-    }
-    bench.run { bench.provider.answer(1, "x") }
-    #expect(try client.message().gist == "call_tool_res")
-    client.send(chat("rA"))
-    #expect(try client.message().gist == "call_tool_ack")
-    bench.run { bench.provider.answer(2, "x") }
-  }
-
   @Test func `cancel is answered, then the call ends cancelled with what it had`() throws {
     let bench = try HostBench()
     let client = try BenchClient.connected(to: bench)

@@ -1,4 +1,5 @@
 import CProviderABI
+import Decisions
 import Dispatch
 import Synchronization
 import Testing

@@ -1,4 +1,5 @@
 import CProviderABI
+import Decisions
 import Testing
 
 @testable import Host

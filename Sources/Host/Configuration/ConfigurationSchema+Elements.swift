@@ -38,6 +38,9 @@ extension ConfigurationSchema {
       [
         .count("in_flight", \.limits.inFlight, 1...10_000, unit: "calls", "Absent: what the plugin suggests."),
         .count("queued", \.limits.queued, 0...10_000, unit: "calls", "May wait for one of them."),
+        .flag(
+          "adaptive", \.limits.isAdaptive,
+          "Fewer while the provider says that too many calls are in flight, then more again, up to in_flight."),
       ]),
     .choice(
       "isolation", \.isolation, ProviderSettings.Isolation.allCases.map { ($0.rawValue, $0) },

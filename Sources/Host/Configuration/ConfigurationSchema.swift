@@ -41,14 +41,11 @@ enum ConfigurationSchema {
     .object("limits", "What may be at once, and how large; beyond it calls and connections are refused.", Self.limits),
     .object("timeouts", "How long anything may take.", Self.timeouts),
     .object("retry", "Second tries of a call that has emitted nothing.", Self.retry),
-    .object("breaker", "When a failing provider is left alone.", Self.breaker)
-      .notInForce("the breaker"),
+    .object("breaker", "When a failing provider is left alone.", Self.breaker),
     .list("fallback", \.fallback, 0...64, "Models that may answer for others. Empty: never.", Self.fallback)
-      .sample("{ from: \"kimi-k2\", to: [\"glm-4.5-flash\"] },")
-      .notInForce("fallback", unless: { $0.fallback.isEmpty }),
-    .object("rates", "Token buckets for calls. Absent: unlimited.", Self.rates).notInForce("limiting rates"),
-    .object("results", "Finished results, kept for calls that are repeated.", Self.results)
-      .notInForce("keeping results"),
+      .sample("{ from: \"kimi-k2\", to: [\"glm-4.5-flash\"] },"),
+    .object("rates", "Token buckets for the messages of clients. Absent: unlimited.", Self.rates),
+    .object("results", "Finished results, kept for calls that are repeated.", Self.results),
     .object("sessions", "How long sessions live.", Self.sessions),
     .object("storage", "Where history is kept.", Self.storage).notInForce("keeping history"),
     .count(
@@ -65,7 +62,9 @@ enum ConfigurationSchema {
 
   static let limits: [Setting<Configuration>] = [
     .count("in_flight", \.limits.inFlight, 1...10_000, unit: "calls", "Running at once, for all providers together."),
-    .count("session_in_flight", \.limits.sessionInFlight, 1...1000, unit: "calls", "Running at once for one session."),
+    .count(
+      "session_in_flight", \.limits.sessionInFlight, 1...1000, unit: "calls",
+      "Running or waiting at once for one session."),
     .count("sessions", \.limits.sessions, 1...1_000_000, unit: "sessions", "Open at once."),
     .count("connections", \.limits.connections, 1...1_000_000, unit: "connections", "Open at once, in all."),
     .count(
@@ -115,12 +114,10 @@ enum ConfigurationSchema {
   ]
 
   static let retry: [Setting<Configuration>] = [
-    .count("attempts", \.retry.attempts, 1...10, unit: "tries", "The first try counts.")
-      .notInForce("trying again", unless: { $0.retry.attempts == 1 }),
-    .seconds("budget_seconds", \.retry.budgetMilliseconds, 0...3_600_000, "For all tries of one call together.")
-      .notInForce("trying again"),
-    .seconds("backoff_seconds", \.retry.backoffMilliseconds, 0...60_000, "Before the second try; then it doubles.")
-      .notInForce("trying again"),
+    .count(
+      "attempts", \.retry.attempts, 1...10, unit: "tries", "The first try counts, and those of other models too."),
+    .seconds("budget_seconds", \.retry.budgetMilliseconds, 0...3_600_000, "From the first try of a call to its last."),
+    .seconds("backoff_seconds", \.retry.backoffMilliseconds, 0...60_000, "Before the second try; then it doubles."),
   ]
 
   static let breaker: [Setting<Configuration>] = [
@@ -135,8 +132,8 @@ enum ConfigurationSchema {
   ]
 
   static let rate: [Setting<Configuration.Rates.Rate>] = [
-    .count("burst", \.burst, 1...1_000_000, unit: "calls", "What a full bucket holds.").required(),
-    .count("per_second", \.perSecond, 1...1_000_000, unit: "calls", "What flows in each second.").required(),
+    .count("burst", \.burst, 1...1_000_000, unit: "messages", "What a full bucket holds.").required(),
+    .count("per_second", \.perSecond, 1...1_000_000, unit: "messages", "What flows in each second.").required(),
   ]
 
   static let results: [Setting<Configuration>] = [
@@ -145,10 +142,10 @@ enum ConfigurationSchema {
   ]
 
   static let sessions: [Setting<Configuration>] = [
-    .seconds("idle_seconds", \.sessions.idleMilliseconds, 1000...604_800_000, "Without a message, until it is closed.")
-      .notInForce("closing idle sessions"),
-    .seconds("sweep_seconds", \.sessions.sweepMilliseconds, 1000...86_400_000, "Between two looks for idle sessions.")
-      .notInForce("closing idle sessions"),
+    .seconds(
+      "idle_seconds", \.sessions.idleMilliseconds, 1000...604_800_000,
+      "Without a message or a call, until it is closed."),
+    .seconds("sweep_seconds", \.sessions.sweepMilliseconds, 1000...86_400_000, "Between two looks for idle sessions."),
     .seconds(
       "resume_seconds", \.sessions.resumeMilliseconds, 0...86_400_000,
       "How long a session outlives its connection when the client asked for it."

@@ -28,10 +28,13 @@ package struct ProviderSettings: Sendable, Equatable {
     package var inFlight: Int?
     /// Calls that may wait for one of them; 0: none.
     package var queued = 0
+    /// Whether the limit follows what the provider says of calls in flight, up to `inFlight`.
+    package var isAdaptive = false
 
-    package init(inFlight: Int? = nil, queued: Int = 0) {
+    package init(inFlight: Int? = nil, queued: Int = 0, isAdaptive: Bool = false) {
       self.inFlight = inFlight
       self.queued = queued
+      self.isAdaptive = isAdaptive
     }
   }
 

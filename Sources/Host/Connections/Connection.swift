@@ -1,4 +1,5 @@
 import Bytes
+import Decisions
 import Glibc
 
 /// Who makes sense of a connection's bytes: HTTP first, a WebSocket link after the upgrade.
@@ -9,6 +10,8 @@ protocol ConnectionHandler: AnyObject {
   func backlogCleared()
   /// The host stops: end what is idle, take nothing new. `isOver`: end also what runs.
   func drain(isOver: Bool)
+  /// A look for what has been idle for too long.
+  func sweep()
   /// The last function for this connection, however it ended.
   func connectionClosed()
 }
@@ -34,7 +37,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
 
   let loop: HostLoop
   private let descriptor: Int32
-  private let address: Census.Address?
+  let address: Census.Address?
   private var token: DescriptorToken?
   private var handler: (any ConnectionHandler)?
   private var state = State.open
@@ -246,6 +249,8 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
 
   /// The host stops.
   func drain(isOver: Bool) { handler?.drain(isOver: isOver) }
+
+  func sweep() { handler?.sweep() }
 
   /// Closes now; what is queued is lost.
   func abort() { close() }

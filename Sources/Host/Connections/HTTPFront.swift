@@ -1,4 +1,5 @@
 import Bytes
+import Decisions
 import Wire
 
 /// What a fresh connection speaks: one HTTP request, which upgrades to WebSocket or is answered and closed.
@@ -157,6 +158,7 @@ final class HTTPFront: ConnectionHandler, TimerTarget {
   }
 
   func backlogCleared() {}
+  func sweep() {}
   func drain(isOver: Bool) { if !isDone { respond(.error(503, "the host is shutting down")) } }
   func connectionClosed() { end() }
 }

@@ -1,3 +1,5 @@
+import Decisions
+
 /// Whether a peer still lives, as a plain value: what was heard and times in, what to do out.
 ///
 /// While bytes are queued for it the peer is judged by whether it takes them (`client_stall_seconds`), not by its

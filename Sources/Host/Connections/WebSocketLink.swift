@@ -1,4 +1,5 @@
 import Bytes
+import Decisions
 import Wire
 
 /// Who makes sense of a link's messages.
@@ -7,6 +8,8 @@ protocol MessageHandler: AnyObject {
   func received(_ message: UnsafeRawBufferPointer)
   func backlogCleared()
   func drain(isOver: Bool)
+  /// A look for what has been idle for too long.
+  func sweep()
   /// The last function for this link.
   func linkClosed()
 }
@@ -114,6 +117,7 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
 
   func backlogCleared() { handler?.backlogCleared() }
   func drain(isOver: Bool) { handler?.drain(isOver: isOver) }
+  func sweep() { if state == .open { handler?.sweep() } }
 
   // MARK: - Time
 

@@ -1,4 +1,5 @@
 import CLinux
+package import Decisions
 import Glibc
 import Synchronization
 

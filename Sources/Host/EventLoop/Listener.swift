@@ -1,4 +1,5 @@
 import CLinux
+import Decisions
 import Glibc
 
 /// A connection that was just accepted; closed when nobody takes its descriptor.

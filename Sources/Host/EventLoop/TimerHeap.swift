@@ -1,3 +1,5 @@
+import Decisions
+
 package protocol TimerTarget: AnyObject {
   func timerFired(_ tag: UInt32)
 }

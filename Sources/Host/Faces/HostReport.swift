@@ -1,4 +1,5 @@
 import Bytes
+import Decisions
 import JSON
 
 /// The host's figures at this moment, for the `health` operation and the tools that show them.
@@ -49,10 +50,19 @@ struct HostReport {
       buffer.append(":{\"state\":\"active\",\"plugin\":")
       buffer.appendJSON(string: provider.information.pluginID)
       if reading.providers.indices.contains(index) {
+        let figures = reading.providers[index]
         buffer.append(",\"limit\":")
-        buffer.appendDecimal(reading.providers[index].limit)
+        buffer.appendDecimal(figures.limit)
+        buffer.append(",\"configured_limit\":")
+        buffer.appendDecimal(figures.configuredLimit)
         buffer.append(",\"in_flight\":")
-        buffer.appendDecimal(reading.providers[index].inFlight)
+        buffer.appendDecimal(figures.inFlight)
+        buffer.append(",\"queued\":")
+        buffer.appendDecimal(figures.queued)
+        buffer.append(",\"breaker\":\"")
+        buffer.append(figures.breaker.name)
+        buffer.append("\",\"upstream_calls\":")
+        buffer.appendDecimal(figures.attempts)
       }
       buffer.append(",\"models\":")
       buffer.appendDecimal(routing.catalogue.models.filter { $0.provider == index }.count)

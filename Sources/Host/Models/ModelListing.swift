@@ -1,3 +1,4 @@
+import Decisions
 import JSON
 
 /// Asks one provider for its models, once. Thread: its loop's.

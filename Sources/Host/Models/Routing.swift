@@ -3,10 +3,33 @@
 final class Routing: Sendable {
   let providers: [any ProviderInstance]
   let catalogue: ModelCatalogue
+  /// Which models may answer for which, as the configuration allows.
+  private let fallback: [(from: ModelEntry, to: [ModelEntry])]
 
-  init(providers: [any ProviderInstance], catalogue: ModelCatalogue) {
+  /// - Parameter fallback: rules of the configuration; names that no provider serves are left out.
+  init(
+    providers: [any ProviderInstance], catalogue: ModelCatalogue, fallback: [Configuration.Fallback] = []
+  ) {
     self.providers = providers
     self.catalogue = catalogue
+    self.fallback = fallback.compactMap { rule in
+      guard let from = catalogue[rule.from] else { return nil }
+      let to = rule.to.compactMap { catalogue[$0] }.filter { $0 !== from }
+      return to.isEmpty ? nil : (from, to)
+    }
+  }
+
+  /// The models that may answer for `model` and can do what is asked; usually none.
+  func fallbacks(for model: ModelEntry, _ arguments: ChatArguments) -> [ModelEntry] {
+    guard !fallback.isEmpty, let rule = fallback.first(where: { $0.from === model }) else { return [] }
+    return rule.to.filter { entry in
+      do throws(CallError) {
+        try arguments.check(against: providers[entry.provider].information, entry)
+        return true
+      } catch {
+        return false
+      }
+    }
   }
 
   /// No provider yet: the host is starting.

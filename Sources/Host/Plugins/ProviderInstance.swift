@@ -1,3 +1,5 @@
+package import Decisions
+
 /// The one seam through which the host reaches a provider, wherever its code runs (PROVIDER-ABI: in process now, in a
 /// worker later). Shaped as messages: open, event, done, cancel, resume.
 ///

@@ -1,153 +1,246 @@
 import Bytes
+import Decisions
 
-/// One call from admission to its end: it performs what `CallClocks`, `CallAnswer`, `CallEnding` and the Core decide.
+/// One call from its question for a permit to its end: it performs what `CallMachine` decides, and joins the answer.
 ///
-/// | state   | event            | then                                             |
-/// |---------|------------------|--------------------------------------------------|
-/// | queued  | granted          | opening: accepted to the face, provider opened    |
-/// | queued  | wait over        | ended: refused with OVER_CAPACITY                 |
-/// | queued  | cancel           | ended: CANCELLED (a grant under way is given back)|
-/// | opening | provider event   | as running; `open` has not returned yet           |
-/// | running | provider event   | delta to the face, progress clock moved           |
-/// | running | provider done    | ended: by `CallEnding`                            |
-/// | running | clock, cancel    | provider released, ended                          |
-/// | ended   | anything         | ignored                                           |
-///
-/// Thread: the loop's. At the end, in this order: the upstream is aborted, the permit released, the face told.
+/// The states are the machine's. This holds what the machine must not: the permit, the timer, the provider's call, the
+/// face. Thread: the loop's. At the end, in this order: the upstream is aborted, the permit released, the face told.
 final class Call: ProviderCallSink, TimerTarget {
   /// What the provider is doing, as `progress` frames say.
   enum Phase: String { case waiting, connected, thinking, answering }
 
-  private enum State {
-    case new
-    case queued
+  /// The provider's side of the present try.
+  private enum Attempt {
+    case none
     case opening
-    case running(ProviderCallID)
-    case ended
+    case open(ProviderCallID)
   }
 
   let plan: CallPlan
-  let ticket: Admission.Ticket
+  let ticket: Ticket
+  /// This call's place in its loop's list.
+  var slot = 0
   private(set) var answer = CallAnswer()
   private(set) var phase = Phase.waiting
   /// Nanoseconds of the finished stages.
   private(set) var queuedNanoseconds: UInt64 = 0
   private(set) var upstreamNanoseconds: UInt64 = 0
   private(set) var deltas: UInt64 = 0
+  /// Why another model answers than the one that was asked for; nil: it is that one.
+  private(set) var fallbackReason: String?
+  /// How and when it ended, once it has.
+  private(set) var ending: CallEnding?
+  private(set) var endedAt = Instant.never
 
   private let loop: HostLoop
-  private let provider: any ProviderInstance
+  /// The providers it began with; let go at the end, since a kept result needs none.
+  private var routing: Routing?
   private var face: (any CallFace)?
-  private var state = State.new
+  private var machine: CallMachine
+  private var attempt = Attempt.none
   private var permit: Permit?
-  private var clocks: CallClocks
   private var isPaused = false
   private var timer: TimerID?
   private var timerDue = Instant.never
   private var openedAt = Instant.never
-  /// The canonical body of a call that waits; empty otherwise.
-  private var waitingBody: [UInt8] = []
+  /// The canonical body, kept while it may be needed (again); empty otherwise.
+  private var body: [UInt8] = []
+  /// The same, borrowed from whoever started the call, while that lasts.
+  private var borrowedBody: UnsafeRawBufferPointer?
+  private var lastFailure: ProviderFailure?
+  /// What the end of the call tells the Core about the provider; a try that was reported tells nothing more.
+  private var verdict = Verdict.neutral
   /// A provider event that breaks the contract ends the call once the event's caller has returned.
   private var fault: String?
+  /// Set while `start` runs: a refusal is thrown to its caller then.
+  private var isStarting = false
+  /// Its ticket stands in a queue.
+  private var isWaiting = false
+  private var cancelMessage = ""
+  private var cancelReason = ProviderCancelReason.client
 
-  init(plan: CallPlan, provider: any ProviderInstance, face: any CallFace, loop: HostLoop) {
+  init(plan: CallPlan, routing: Routing, face: any CallFace, loop: HostLoop) {
     self.plan = plan
-    self.provider = provider
+    self.routing = routing
     self.face = face
     self.loop = loop
     ticket = loop.nextTicket()
-    clocks = CallClocks(limits: loop.clockLimits(total: plan.total), now: loop.now)
+    machine = CallMachine(
+      clocks: loop.clockLimits(total: plan.total), policy: loop.retryPolicy, models: plan.modelCount,
+      queueNanoseconds: loop.queueNanoseconds, now: loop.now)
   }
 
   deinit {
-    if case .ended = state { return }
-    if case .new = state { return }
-    preconditionFailure("a call was dropped in \(state)")
+    if machine.hasEnded || machine.state == .asking { return }
+    preconditionFailure("a call was dropped in \(machine.state)")
   }
 
-  var hasEnded: Bool { if case .ended = state { true } else { false } }
+  var hasEnded: Bool { machine.hasEnded }
+  /// Tries that were begun.
+  var attempts: Int { machine.attempts }
+  /// The model that answers, or is asked next.
+  var model: ModelEntry { plan.model(machine.model) }
+  private var provider: (any ProviderInstance)? { routing?.providers[model.provider] }
+
+  /// What a kept result costs.
+  var resultBytes: Int {
+    512 + plan.requestID.count + answer.text.allocatedBytes + answer.reasoning.allocatedBytes
+      + answer.toolCalls.reduce(0) { $0 + 96 + $1.arguments.utf8.count }
+  }
 
   // MARK: - Admission
 
   /// Asks for a permit and opens the provider, or waits, or throws why it may not run: then the call has ended and the
   /// face is not told otherwise. `body` is borrowed.
   func start(body: UnsafeRawBufferPointer) throws(CallError) {
-    let decision = loop.core.admit(
-      ticket, provider: plan.model.provider, session: plan.session,
-      leaseNanoseconds: leaseNanoseconds, now: loop.now)
-    switch consume decision {
-    case .admitted(let permit):
-      self.permit = consume permit
-      run(body: body)
-    case .queued:
-      state = .queued
-      waitingBody = [UInt8](body)
-      loop.wait(self)
-      arm(at: min(loop.now.advanced(nanoseconds: loop.queueNanoseconds), clocks.deadline))
-    case .refused(let refusal):
-      state = .ended
-      face = nil
-      throw CallError(refusal, provider: plan.model.providerID)
-    case .draining:
-      state = .ended
-      face = nil
-      throw .draining(provider: plan.model.providerID)
-    }
+    loop.add(self)
+    borrowedBody = body
+    isStarting = true
+    perform(.ask(model: 0))
+    isStarting = false
+    keepBody()
+    borrowedBody = nil
+    if machine.attempts == 0, let error = ending?.error { throw error }
   }
 
   /// A permit became free for a call that waited.
   func granted(_ permit: consuming Permit) {
-    guard case .queued = state else {
-      loop.release(consume permit)
-      return
-    }
-    disarm()
+    isWaiting = false
+    let action = machine.granted(now: loop.now)
+    guard action != .nothing else { return loop.release(permit, .neutral) }
     queuedNanoseconds = loop.now.nanoseconds(since: plan.receivedAt)
-    let body = waitingBody
-    waitingBody = []
     self.permit = consume permit
-    body.withUnsafeBytes { run(body: $0) }
+    perform(action)
+  }
+
+  /// The provider's breaker has opened while the call waited.
+  func evicted(retryAfterNanoseconds wait: UInt64) {
+    isWaiting = false
+    noteFallback("breaker_open")
+    perform(machine.unavailable(retryAfterNanoseconds: wait))
   }
 
   /// A lease outlives the call's total, so that a timeout is never a leak.
   private var leaseNanoseconds: UInt64 { plan.total + plan.total / 2 }
 
-  private func run(body: UnsafeRawBufferPointer) {
-    state = .opening
-    openedAt = .now()
-    clocks.opened(now: loop.now)
-    face?.callAccepted(self)
+  private func ask() {
+    let request = Admission.Request(
+      ticket: ticket, provider: model.provider, session: plan.session, owner: plan.requestID,
+      leaseNanoseconds: leaseNanoseconds)
+    let decision = loop.core.admit(request, now: loop.now)
+    switch consume decision {
+    case .admitted(let permit):
+      self.permit = consume permit
+      perform(machine.admitted(now: loop.now))
+    case .queued:
+      isWaiting = true
+      loop.wait(self)
+      perform(machine.queued(now: loop.now))
+    case .refused(let refusal): perform(machine.refused(refusal))
+    case .unavailable(let wait):
+      noteFallback("breaker_open")
+      perform(machine.unavailable(retryAfterNanoseconds: wait))
+    case .draining: perform(machine.draining())
+    }
+  }
+
+  /// The first reason is the one that counts; it is shown only if another model answers.
+  private func noteFallback(_ reason: String) { fallbackReason = fallbackReason ?? reason }
+
+  // MARK: - Performing
+
+  private func perform(_ action: CallMachine.Action) {
+    switch action {
+    case .nothing: break
+    case .ask: ask()
+    case .open: open()
+    case .move: move()
+    case .wait: arm(at: machine.wake)
+    case .heartbeat: face?.callProgressed(self, phase: phase)
+    case .leaveQueue: perform(machine.waitOver(loop.core.abandon(ticket, provider: model.provider)))
+    case .abort: abortAttempt()
+    case .end(let conclusion): end(conclusion)
+    }
+  }
+
+  private func open() {
+    let isFirst = machine.attempts == 1
+    if isFirst {
+      disarm()
+      openedAt = .now()
+      face?.callAccepted(self)
+      if machine.hasEnded { return }
+    } else {
+      loop.core.countAttempt(provider: model.provider)
+      answer = CallAnswer()
+      phase = .waiting
+    }
+    lastFailure = nil
+    verdict = .neutral
+    guard let provider else { preconditionFailure("a call was opened after its end") }
+    attempt = .opening
     let opened: ProviderCallID
     do {
-      opened = try plan.open(
-        provider, body: body, deadline: clocks.deadline, connect: loop.connectNanoseconds, sink: self,
-        on: loop.eventLoop)
+      opened = try withBody { body throws(ProviderFailure) in
+        try plan.open(
+          provider, model: model, attempt: machine.attempts, body: body, deadline: machine.clocks.deadline,
+          connect: loop.connectNanoseconds, sink: self, on: loop.eventLoop)
+      }
     } catch {
-      return end(of: .failed(error))
+      attempt = .none
+      return attemptFailed(error)
     }
-    guard case .opening = state else {
-      provider.release(opened, reason: .client, on: loop.eventLoop)
-      return
+    guard case .opening = attempt else {
+      // It ended before `open` returned.
+      return provider.release(opened, reason: .client, on: loop.eventLoop)
     }
-    state = .running(opened)
+    attempt = .open(opened)
     if let fault { return endFaulty(fault) }
-    arm(at: clocks.next)
+    arm(at: machine.wake)
+  }
+
+  private func withBody(_ use: (UnsafeRawBufferPointer) throws(ProviderFailure) -> ProviderCallID)
+    throws(ProviderFailure) -> ProviderCallID
+  {
+    if let borrowedBody { return try use(borrowedBody) }
+    let result: Result<ProviderCallID, ProviderFailure> = body.withUnsafeBytes { bytes in
+      Result { () throws(ProviderFailure) in try use(bytes) }
+    }
+    return try result.get()
+  }
+
+  /// What was borrowed goes with its owner; a copy stays while another try may need it.
+  private func keepBody() {
+    guard body.isEmpty, let borrowedBody, machine.mayOpenAgain else { return }
+    body = [UInt8](borrowedBody)
+  }
+
+  private func move() {
+    let provider = model.provider
+    guard let lease = permit?.lease, let effects = loop.core.transfer(lease, to: provider, now: loop.now) else {
+      return perform(machine.moved(false, now: loop.now))
+    }
+    loop.tell(effects)
+    perform(machine.moved(true, now: loop.now))
   }
 
   // MARK: - The client
 
   /// Stops the call: the client asked, left, or the host stops. Nothing happens when it has ended.
   func cancel(_ reason: ProviderCancelReason, message: String) {
-    end(CallEnding(outcome: .cancelled, error: CallError(.cancelled, message)), releasing: reason)
+    guard !machine.hasEnded else { return }
+    cancelMessage = message
+    cancelReason = reason
+    perform(machine.cancelled())
   }
 
   /// The client takes data again.
   func resume() {
     guard isPaused else { return }
     isPaused = false
-    clocks.resumed(now: loop.now)
+    machine.resumed(now: loop.now)
     rearm()
-    if case .running(let id) = state { provider.resume(id, on: loop.eventLoop) }
+    if case .open(let id) = attempt { provider?.resume(id, on: loop.eventLoop) }
   }
 
   // MARK: - The provider
@@ -162,14 +255,15 @@ final class Call: ProviderCallSink, TimerTarget {
       return .cancelled
     case .delta:
       phase = event.kind == .reasoning ? .thinking : .answering
-      clocks.semanticEvent(now: loop.now)
+      machine.answered(now: loop.now)
+      if !body.isEmpty { body = [] }
       rearm()
       let sequence = deltas
       deltas &+= 1
       guard plan.wantsStream, let face else { return isPaused ? .pause : .proceed }
       if !face.callDelta(self, sequence: sequence, event), !isPaused {
         isPaused = true
-        clocks.paused(now: loop.now)
+        machine.paused(now: loop.now)
       }
       return isPaused ? .pause : .proceed
     }
@@ -180,45 +274,64 @@ final class Call: ProviderCallSink, TimerTarget {
   }
 
   func providerDone(_ end: ProviderEnd) {
-    self.end(of: end)
+    guard !hasEnded else { return }
+    attempt = .none
+    if let failure = end.failure(sawFinish: answer.finishReason != nil, sawAnswer: answer.hasContent) {
+      attemptFailed(failure)
+    } else {
+      verdict = .success
+      perform(machine.finished())
+    }
+  }
+
+  /// The present try has ended at the provider, or never began there.
+  private func attemptFailed(_ failure: ProviderFailure) {
+    lastFailure = failure
+    let facts = AttemptFailure(failure)
+    verdict = facts.verdict
+    noteFallback("\(facts.kind)")
+    var isAvailable = false
+    if let lease = permit?.lease, machine.mayTryAgain(after: facts) {
+      keepBody()
+      let report = loop.core.report(lease, provider: model.provider, facts.verdict, now: loop.now)
+      verdict = .neutral
+      isAvailable = report.isAvailable
+      loop.tell(report.effects)
+    }
+    let action = machine.failed(facts, isAvailable: isAvailable, now: loop.now, random: loop.nextRandom())
+    guard case .move = action else { return perform(action) }
+    // Not from inside the plugin that has just failed.
+    loop.eventLoop.enqueue(.work { [self] in if machine.state == .moving { perform(action) } })
+  }
+
+  /// The clock of the first token ran out: this try is stopped, and another may follow.
+  private func abortAttempt() {
+    if case .open(let id) = attempt { provider?.release(id, reason: .deadline, on: loop.eventLoop) }
+    attempt = .none
+    attemptFailed(ProviderFailure(status: ProviderStatus.timeout, message: "no answer in time"))
   }
 
   // MARK: - Time
 
   func timerFired(_ tag: UInt32) {
     timer = nil
-    switch state {
-    case .queued: waitIsOver()
-    case .opening, .running: checkClocks()
-    case .new, .ended: break
+    timerDue = .never
+    while !machine.hasEnded {
+      let action = machine.due(now: loop.now)
+      if action == .nothing { return arm(at: machine.wake) }
+      perform(action)
+      if action != .heartbeat { return }
     }
-  }
-
-  private func checkClocks() {
-    while let due = clocks.due(now: loop.now) {
-      switch due {
-      case .heartbeat: face?.callProgressed(self, phase: phase)
-      case .expired(let clock, let nanoseconds):
-        return end(
-          CallEnding(timeout: clock, nanoseconds: nanoseconds, textBytes: answer.text.count), releasing: .deadline)
-      }
-    }
-    arm(at: clocks.next)
-  }
-
-  private func waitIsOver() {
-    // A grant may be on its way here; then it is used when it arrives, still within the call's total.
-    guard let refusal = loop.core.abandon(ticket) else { return }
-    conclude(releasing: nil)?.callRefused(self, CallError(refusal, provider: plan.model.providerID))
   }
 
   /// Timers only ever move later, except after the first token: so one is kept and asked again when it fires.
   private func rearm() {
-    if clocks.next < timerDue, case .running = state { arm(at: clocks.next) }
+    if machine.wake < timerDue, case .open = attempt { arm(at: machine.wake) }
   }
 
   private func arm(at instant: Instant) {
     disarm()
+    guard instant != .never, !machine.hasEnded else { return }
     timerDue = instant
     timer = loop.eventLoop.schedule(at: instant, self, tag: 0)
   }
@@ -232,44 +345,48 @@ final class Call: ProviderCallSink, TimerTarget {
   // MARK: - The end
 
   private func endFaulty(_ fault: String) {
-    end(
-      CallEnding(
-        of: .failed(ProviderFailure(status: ProviderStatus.badResponse, message: fault)), sawFinish: false,
-        sawAnswer: answer.hasContent, provider: plan.model.providerID, clocks: clocks.limits,
-        connect: loop.connectNanoseconds, textBytes: answer.text.count), releasing: .stop)
+    guard !hasEnded else { return }
+    if case .open(let id) = attempt { provider?.release(id, reason: .stop, on: loop.eventLoop) }
+    attempt = .none
+    var failure = ProviderFailure(status: ProviderStatus.badResponse, message: fault)
+    failure.isRetryable = false
+    attemptFailed(failure)
   }
 
-  private func end(of end: ProviderEnd) {
-    self.end(
-      CallEnding(
-        of: end, sawFinish: answer.finishReason != nil, sawAnswer: answer.hasContent,
-        provider: plan.model.providerID, clocks: clocks.limits, connect: loop.connectNanoseconds,
-        textBytes: answer.text.count), releasing: nil)
-  }
-
-  private func end(_ ending: CallEnding, releasing reason: ProviderCancelReason?) {
-    conclude(releasing: reason)?.callEnded(self, ending)
-  }
-
-  /// Gives everything back and returns the face, which is told last; nil when the call has ended before.
-  ///
-  /// - Parameter releasing: why the provider is told to stop; nil when it has ended the call itself.
-  private func conclude(releasing reason: ProviderCancelReason?) -> (any CallFace)? {
-    let previous = state
-    if case .ended = previous { return nil }
-    state = .ended
+  /// Gives everything back; the face is told last.
+  private func end(_ conclusion: CallMachine.Conclusion) {
     disarm()
-    if openedAt != .never { upstreamNanoseconds = Instant.now().nanoseconds(since: openedAt) }
-    switch previous {
-    case .running(let id):
-      if let reason { provider.release(id, reason: reason, on: loop.eventLoop) }
-    case .queued:
-      loop.stopWaiting(self)
-      waitingBody = []
-    case .new, .opening, .ended: break
+    endedAt = .now()
+    if openedAt != .never { upstreamNanoseconds = endedAt.nanoseconds(since: openedAt) }
+    var isTimeout = false
+    var reason = cancelReason
+    if case .timedOut(let clock, _) = conclusion {
+      isTimeout = true
+      reason = .deadline
+      if verdict == .neutral, lastFailure == nil, !(clock == .total && plan.isShortened) {
+        verdict = .failure(retryAfterNanoseconds: 0)
+      }
     }
-    if let permit = permit.take() { loop.release(permit) }
-    defer { face = nil }
-    return face
+    if case .open(let id) = attempt { provider?.release(id, reason: reason, on: loop.eventLoop) }
+    attempt = .none
+    if isWaiting { loop.stopWaiting(self, provider: model.provider) }
+    isWaiting = false
+    loop.remove(self)
+    body = []
+    routing = nil
+    let ending = CallEnding(
+      conclusion, failure: lastFailure, provider: model.providerID, clocks: machine.clocks.limits,
+      connect: loop.connectNanoseconds, textBytes: answer.text.count, cancelMessage: cancelMessage)
+    self.ending = ending
+    let held = permit.take()
+    let hadPermit = held != nil
+    if let held { loop.release(held, verdict) }
+    loop.logEnd(of: self, isTimeout: isTimeout, hadPermit: hadPermit)
+    guard let face = face.take() else { return }
+    if hadPermit || machine.attempts > 0 || conclusion == .cancelled {
+      face.callEnded(self, ending)
+    } else if !isStarting, let error = ending.error {
+      face.callRefused(self, error)
+    }
   }
 }

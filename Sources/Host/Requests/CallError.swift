@@ -1,4 +1,5 @@
 import Bytes
+import Decisions
 import JSON
 
 /// The codes a client may meet (docs/protocol.md, "Errors").
@@ -92,15 +93,51 @@ struct CallError: Error, Sendable, Equatable {
       "The host is shutting down; connect to another or try again later", reason: "draining", provider: provider)
   }
 
+  /// The provider failed too often: it is left alone until `retryAfterNanoseconds` have passed.
+  static func breakerOpen(provider: String, retryAfterNanoseconds: UInt64) -> CallError {
+    unavailable(
+      "Provider \(provider) is left alone after failures; retry in \(seconds(retryAfterNanoseconds)) s",
+      reason: "breaker_open", provider: provider, retryAfterMilliseconds: retryAfterNanoseconds / 1_000_000)
+  }
+
+  /// More messages than the configured rate.
+  init(_ refusal: RateLimits.Refusal) {
+    let whose =
+      switch refusal.scope {
+      case .address: "this address"
+      case .principal: "this principal"
+      case .global: "the host"
+      }
+    self.init(
+      .rateLimited,
+      "More messages than \(whose) may have: \(refusal.rate.burst) at once, then \(refusal.rate.perSecond) per second; "
+        + "retry in \(Self.seconds(refusal.retryAfterNanoseconds)) s",
+      [
+        ("retry_after", .milliseconds(max(1, refusal.retryAfterNanoseconds / 1_000_000))),
+        ("scope", .string(refusal.scope.rawValue)), ("burst", .integer(Int64(refusal.rate.burst))),
+        ("per_second", .integer(Int64(refusal.rate.perSecond))),
+      ])
+  }
+
+  /// The same arguments run under another id, and the client asked to be told.
+  static func duplicate(of id: String) -> CallError {
+    CallError(
+      .duplicate, "The same call runs already as \(shortened(id))",
+      [("original_request_id", .string(id)), ("retry_after", .milliseconds(1_000))])
+  }
+
   static func starting() -> CallError {
     unavailable("The host is starting; its providers are not ready yet", reason: "starting", provider: nil)
   }
 
-  private static func unavailable(_ message: String, reason: String, provider: String?) -> CallError {
+  private static func unavailable(
+    _ message: String, reason: String, provider: String?, retryAfterMilliseconds: UInt64 = 1_000
+  ) -> CallError {
     CallError(
       .serviceUnavailable, message,
       [
-        ("provider", provider.map(DetailValue.string) ?? .null), ("retry_after", .milliseconds(1_000)),
+        ("provider", provider.map(DetailValue.string) ?? .null),
+        ("retry_after", .milliseconds(max(1, retryAfterMilliseconds))),
         ("reason", .string(reason)),
       ])
   }
@@ -113,7 +150,8 @@ struct CallError: Error, Sendable, Equatable {
   /// A limit of the host was reached.
   init(_ refusal: Admission.Refusal, provider: String) {
     var details: [(String, DetailValue)] = [
-      ("retry_after", .milliseconds(refusal.retryAfterMilliseconds)), ("scope", .string(refusal.scope.rawValue)),
+      ("retry_after", .milliseconds(refusal.retryAfterNanoseconds / 1_000_000)),
+      ("scope", .string(refusal.scope.rawValue)),
     ]
     if refusal.scope == .provider { details.append(("provider", .string(provider))) }
     details.append(("limit", .integer(Int64(refusal.limit))))
@@ -127,7 +165,7 @@ struct CallError: Error, Sendable, Equatable {
     self.init(
       .overCapacity,
       "\(whose) limit of \(refusal.limit) calls in flight is reached; retry in "
-        + "\(Self.seconds(refusal.retryAfterMilliseconds * 1_000_000)) s", details)
+        + "\(Self.seconds(refusal.retryAfterNanoseconds)) s", details)
   }
 
   /// Writes `{"code":…,"message":…,"details":{…}}`.

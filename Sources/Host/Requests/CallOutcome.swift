@@ -1,3 +1,5 @@
+import Decisions
+
 /// How a call that was admitted ended, as every face and metric names it.
 enum CallOutcome: String, Sendable {
   /// The end was seen.
@@ -10,44 +12,44 @@ enum CallOutcome: String, Sendable {
   case failed
 }
 
-/// Decides the outcome from how the provider ended the call (DESIGN "Nothing lies"): only an end that was seen is
-/// complete.
+/// A call's conclusion in the words of its client: `CallMachine` decides, this says it.
 struct CallEnding: Equatable {
   var outcome: CallOutcome
   var error: CallError?
 
-  /// - Parameters:
-  ///   - end: what the provider said.
-  ///   - sawFinish: whether it reported the upstream's own end before.
-  ///   - sawAnswer: whether any piece of the answer had come.
-  init(
-    of end: ProviderEnd, sawFinish: Bool, sawAnswer: Bool, provider: String, clocks: CallClocks.Limits, connect: UInt64,
-    textBytes: Int
-  ) {
-    switch end {
-    case .succeeded where sawFinish:
-      self.init(outcome: .complete, error: nil)
-    case .succeeded:
-      var failure = ProviderFailure(
-        status: ProviderStatus.badResponse, message: "the answer ended without its end mark")
-      failure.isRetryable = !sawAnswer
-      self.init(of: failure, sawAnswer: sawAnswer, provider: provider)
-    case .cancelled:
-      let failure = ProviderFailure(
-        status: ProviderStatus.internalFault, message: "the provider gave the call up without being asked")
-      self.init(of: failure, sawAnswer: sawAnswer, provider: provider)
-    case .failed(let failure):
-      if failure.status == ProviderStatus.timeout, let (clock, limit) = Self.clock(of: failure, clocks, connect) {
-        self.init(timeout: clock, nanoseconds: limit, textBytes: textBytes)
-      } else {
-        self.init(of: failure, sawAnswer: sawAnswer, provider: provider)
-      }
-    }
-  }
-
   init(outcome: CallOutcome, error: CallError?) {
     self.outcome = outcome
     self.error = error
+  }
+
+  /// - Parameters:
+  ///   - failure: how its last try failed.
+  ///   - connect: the connect clock, in nanoseconds.
+  ///   - textBytes: how much of the text had come.
+  init(
+    _ conclusion: CallMachine.Conclusion, failure: ProviderFailure?, provider: String, clocks: CallClocks.Limits,
+    connect: UInt64, textBytes: Int, cancelMessage: String
+  ) {
+    switch conclusion {
+    case .complete: self.init(outcome: .complete, error: nil)
+    case .timedOut(let clock, let nanoseconds):
+      self.init(timeout: clock, nanoseconds: nanoseconds, textBytes: textBytes)
+    case .cancelled: self.init(outcome: .cancelled, error: CallError(.cancelled, cancelMessage))
+    case .truncated, .failed:
+      let failure = failure ?? ProviderFailure(status: ProviderStatus.internalFault, message: "no reason was given")
+      if failure.status == ProviderStatus.timeout, let (clock, limit) = Self.clock(of: failure, clocks, connect) {
+        self.init(timeout: clock, nanoseconds: limit, textBytes: textBytes)
+      } else {
+        let isPartial = conclusion == .truncated
+        self.init(
+          outcome: isPartial ? .truncated : .failed,
+          error: CallError(failure: failure, provider: provider, isPartial: isPartial))
+      }
+    case .refused(let refusal): self.init(outcome: .failed, error: CallError(refusal, provider: provider))
+    case .unavailable(let wait):
+      self.init(outcome: .failed, error: .breakerOpen(provider: provider, retryAfterNanoseconds: wait))
+    case .draining: self.init(outcome: .failed, error: .draining(provider: provider))
+    }
   }
 
   /// A clock ran out.
@@ -70,12 +72,6 @@ struct CallEnding: Equatable {
         ]))
   }
 
-  private init(of failure: ProviderFailure, sawAnswer: Bool, provider: String) {
-    self.init(
-      outcome: sawAnswer ? .truncated : .failed,
-      error: CallError(failure: failure, provider: provider, isPartial: sawAnswer))
-  }
-
   private static func clock(of failure: ProviderFailure, _ limits: CallClocks.Limits, _ connect: UInt64)
     -> (CallClocks.Clock, UInt64)?
   {
@@ -86,5 +82,48 @@ struct CallEnding: Equatable {
     case .total: (.total, limits.total)
     case .none: nil
     }
+  }
+}
+
+extension ProviderEnd {
+  /// nil: it ended as it should. Only an end that was seen does (DESIGN "Nothing lies").
+  ///
+  /// - Parameters:
+  ///   - sawFinish: whether the provider reported the upstream's own end before.
+  ///   - sawAnswer: whether any piece of the answer had come.
+  func failure(sawFinish: Bool, sawAnswer: Bool) -> ProviderFailure? {
+    switch self {
+    case .succeeded where sawFinish: return nil
+    case .succeeded:
+      var failure = ProviderFailure(
+        status: ProviderStatus.badResponse, message: "the answer ended without its end mark")
+      failure.isRetryable = !sawAnswer
+      return failure
+    case .cancelled:
+      return ProviderFailure(
+        status: ProviderStatus.internalFault, message: "the provider gave the call up without being asked")
+    case .failed(let failure): return failure
+    }
+  }
+}
+
+extension AttemptFailure {
+  /// What decides, of what the provider said.
+  init(_ failure: ProviderFailure) {
+    let kind: Kind =
+      switch failure.status {
+      case ProviderStatus.concurrency: .crowded
+      // A provider that says it will not help soon means a cap per day or longer.
+      case ProviderStatus.rateLimited: failure.isRetryable == false ? .exhausted : .rateLimited
+      case ProviderStatus.quota: .quota
+      case ProviderStatus.auth, ProviderStatus.permission: .key
+      case ProviderStatus.overloaded: .overloaded
+      case ProviderStatus.timeout: .timedOut
+      case ProviderStatus.network, ProviderStatus.upstream, ProviderStatus.badResponse: .unwell
+      case ProviderStatus.internalFault: .fault
+      default: .request
+      }
+    self.init(
+      kind, isRetryable: failure.isRetryable, retryAfterNanoseconds: failure.retryAfterNanoseconds)
   }
 }

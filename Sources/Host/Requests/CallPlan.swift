@@ -1,29 +1,39 @@
+import Decisions
+
 /// What a face asks for, validated: everything a call needs but its body.
 struct CallPlan {
   /// The client's id as a JSON string with its quotes, to be written back as it came.
   var requestID: [UInt8]
   var model: ModelEntry
+  /// Models that may answer instead, in order; usually none.
+  var fallbacks: [ModelEntry] = []
   /// What the client called the model; nil: it named none.
   var requestedModel: String?
   var wantsStream: Bool
   /// Nanoseconds.
   var total: UInt64
+  /// Whether the client asked for less than the configured total: then its end says nothing about the provider.
+  var isShortened = false
   var session: Int
   var receivedAt: Instant
+
+  var modelCount: Int { 1 + fallbacks.count }
+  func model(_ number: Int) -> ModelEntry { number == 0 ? model : fallbacks[number - 1] }
 }
 
 extension CallPlan {
-  /// Opens the provider with this plan; the buffers are borrowed for the call of `open`.
+  /// Opens the provider of `model` with this plan; the buffers are borrowed for the call of `open`.
   func open(
-    _ provider: any ProviderInstance, body: UnsafeRawBufferPointer, deadline: Instant, connect: UInt64,
-    sink: any ProviderCallSink, on loop: EventLoop
+    _ provider: any ProviderInstance, model: ModelEntry, attempt: Int, body: UnsafeRawBufferPointer, deadline: Instant,
+    connect: UInt64, sink: any ProviderCallSink, on loop: EventLoop
   ) throws(ProviderFailure) -> ProviderCallID {
     // The id's content between its quotes; an escaped id reaches the plugin as it was escaped, which only logs it.
     let result: Result<ProviderCallID, ProviderFailure> = requestID.withUnsafeBytes { quoted in
       var model = model.id
       return model.withUTF8 { name in
         let request = ProviderRequest(
-          kind: .chat, wantsStream: wantsStream, attempt: 1, deadline: deadline, connectTimeoutNanoseconds: connect,
+          kind: .chat, wantsStream: wantsStream, attempt: UInt32(attempt), deadline: deadline,
+          connectTimeoutNanoseconds: connect,
           requestID: UnsafeRawBufferPointer(rebasing: quoted[1..<max(1, quoted.count - 1)]),
           model: UnsafeRawBufferPointer(name), bodySchema: "prv.chat/1", body: body)
         return Result { () throws(ProviderFailure) in try provider.open(request, sink: sink, on: loop) }

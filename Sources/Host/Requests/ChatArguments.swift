@@ -18,6 +18,8 @@ struct ChatArguments {
   private(set) var timeoutNanoseconds: UInt64?
   private(set) var tools: JSONView?
   private(set) var toolChoice: JSONView?
+  /// Refuse the call when the same runs under another id.
+  private(set) var refusesDuplicates = false
 
   /// The bounds, in one place. Characters are Unicode scalars.
   enum Bounds {
@@ -78,6 +80,8 @@ struct ChatArguments {
         tools = value
       } else if key.equals("tool_choice") {
         toolChoice = value
+      } else if key.equals("dedupe") {
+        refusesDuplicates = try Self.flag(value, "dedupe")
       } else {
         try Self.refuse(key, value)
       }
@@ -232,9 +236,6 @@ struct ChatArguments {
     case "files":
       if value.kind == .array, value[0] == nil { return }
       throw .invalid(name, "no file roots are configured (files.roots)", found: "\(value.kind)")
-    case "dedupe":
-      if value.bool() == false { return }
-      throw .invalid(name, "is not supported by this version", found: String(decoding: value.bytes, as: UTF8.self))
     default:
       throw .invalid(
         name, "is not an argument of chat; known: \(names.joined(separator: ", "))", found: "\(value.kind)")

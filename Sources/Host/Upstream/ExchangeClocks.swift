@@ -1,3 +1,5 @@
+import Decisions
+
 /// The four clocks of an exchange, decided without one.
 ///
 /// `connect` runs until a connection stands, `firstByte` from there to the first byte of the answer, `idle` from each

@@ -42,7 +42,9 @@ struct HealthFace {
   }
 
   private var whole: [JSONValue.Member] {
-    let isDegraded = report.reading.overdueLeases > 0 || report.reading.counters.droppedPermits > 0
+    let isDegraded =
+      report.reading.overdueLeases > 0 || report.reading.counters.droppedPermits > 0
+      || report.reading.providers.contains { !$0.breaker.isClosed }
     return [
       .init("status", .string(!isReady ? "unhealthy" : isDegraded ? "degraded" : "healthy")),
       .init("state", .string(isReady ? "running" : state)), .init("version", .string(report.services.version)),
@@ -51,7 +53,7 @@ struct HealthFace {
         "components",
         .object([
           .init("semaphores", .object(semaphores)),
-          .init("providers", .object(providers.map { .init($0.information.id, .string("active")) })),
+          .init("providers", .object(providerStates)),
           .init(
             "websocket",
             .object([
@@ -63,6 +65,14 @@ struct HealthFace {
     ]
   }
 
+  private var providerStates: [JSONValue.Member] {
+    zip(providers, report.reading.providers).map { provider, figures in
+      .init(
+        provider.information.id,
+        .string(figures.breaker.isClosed ? "active" : "breaker_\(figures.breaker.name)"))
+    }
+  }
+
   // MARK: - Permits
 
   /// `current` is what is free, as in the daemon that clients of these paths know.
@@ -70,7 +80,13 @@ struct HealthFace {
     let reading = report.reading
     let global = permits(limit: reading.globalLimit, inFlight: reading.inFlight)
     let each = zip(providers, reading.providers).map { provider, figures in
-      JSONValue.Member(provider.information.id, .object(permits(limit: figures.limit, inFlight: figures.inFlight)))
+      JSONValue.Member(
+        provider.information.id,
+        .object(
+          permits(limit: figures.limit, inFlight: figures.inFlight) + [
+            .init("configured", .integer(Int64(figures.configuredLimit))),
+            .init("breaker", .string(figures.breaker.name)),
+          ]))
     }
     let leases: [JSONValue.Member] = [
       .init("active", .integer(Int64(reading.inFlight))),

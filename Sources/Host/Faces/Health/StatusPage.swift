@@ -22,10 +22,14 @@ struct StatusPage {
       row("overdue leases", "\(reading.overdueLeases)"),
     ]
     for (index, provider) in (report.routing?.providers ?? []).enumerated() {
-      let figures = reading.providers.indices.contains(index) ? reading.providers[index] : (limit: 0, inFlight: 0)
+      guard reading.providers.indices.contains(index) else { continue }
+      let figures = reading.providers[index]
       let models = report.routing?.catalogue.models.count { $0.provider == index } ?? 0
+      let breaker = figures.breaker.isClosed ? "" : ", breaker \(figures.breaker.name)"
       rows.append(
-        row(provider.information.id, "active, \(figures.inFlight) of \(figures.limit) in flight, \(models) models"))
+        row(
+          provider.information.id,
+          "active\(breaker), \(figures.inFlight) of \(figures.limit) in flight, \(models) models"))
     }
     return """
       <!doctype html>

@@ -1,4 +1,5 @@
 import Bytes
+import Decisions
 import Glibc
 import JSON
 
@@ -30,9 +31,12 @@ enum NativeFrames {
     buffer.append("\"}")
   }
 
-  static func ack(_ call: Call, to buffer: inout ByteBuffer) {
+  /// - Parameter isAttached: the request joined a call that runs.
+  static func ack(_ call: Call, isAttached: Bool = false, to buffer: inout ByteBuffer) {
     begin("call_tool_ack", call.plan.requestID, to: &buffer)
-    buffer.append(",\"accepted\":true,\"name\":\"chat\",\"total_seconds\":")
+    buffer.append(",\"accepted\":true")
+    if isAttached { buffer.append(",\"attached\":true") }
+    buffer.append(",\"name\":\"chat\",\"total_seconds\":")
     appendSeconds(call.plan.total, to: &buffer)
     buffer.append(",\"timeout\":")
     appendSeconds(call.plan.total + call.plan.total / 2, to: &buffer)
@@ -78,7 +82,9 @@ enum NativeFrames {
   }
 
   /// The terminal frame: whatever text came is in it, in every outcome.
-  static func result(_ call: Call, _ ending: CallEnding, to buffer: inout ByteBuffer) {
+  ///
+  /// - Parameter isCached: the call ended before this was asked for.
+  static func result(_ call: Call, _ ending: CallEnding, isCached: Bool = false, to buffer: inout ByteBuffer) {
     buffer.reserve(2 * call.answer.text.count + call.answer.reasoning.count + 1024)
     begin("call_tool_res", call.plan.requestID, to: &buffer)
     buffer.append(ending.error == nil ? ",\"ok\":true" as StaticString : ",\"ok\":false")
@@ -88,7 +94,7 @@ enum NativeFrames {
     }
     appendOutputs(call, to: &buffer)
     appendMetadata(call, ending.outcome, to: &buffer)
-    buffer.append("}")
+    buffer.append(isCached ? ",\"cached\":true}" as StaticString : "}")
   }
 
   private static func appendOutputs(_ call: Call, to buffer: inout ByteBuffer) {
@@ -121,18 +127,24 @@ enum NativeFrames {
   private static func appendMetadata(_ call: Call, _ outcome: CallOutcome, to buffer: inout ByteBuffer) {
     let plan = call.plan
     buffer.append(",\"metadata\":{\"requested_model\":")
-    appendOptional(plan.requestedModel, to: &buffer)
+    let model = call.model
+    let hasMoved = model !== plan.model
+    appendOptional(plan.requestedModel ?? (hasMoved ? plan.model.id : nil), to: &buffer)
     buffer.append(",\"model_used\":")
-    buffer.appendJSON(string: call.answer.modelUsed ?? plan.model.id)
+    buffer.appendJSON(string: call.answer.modelUsed ?? model.id)
     buffer.append(",\"provider\":")
-    buffer.appendJSON(string: plan.model.providerID)
-    buffer.append(",\"attempts\":1,\"fallback_reason\":null,\"finish_reason\":")
+    buffer.appendJSON(string: model.providerID)
+    buffer.append(",\"attempts\":")
+    buffer.appendDecimal(call.attempts)
+    buffer.append(",\"fallback_reason\":")
+    appendOptional(hasMoved ? call.fallbackReason : nil, to: &buffer)
+    buffer.append(",\"finish_reason\":")
     appendOptional(call.answer.finishReason, to: &buffer)
     buffer.append(",\"outcome\":\"")
     buffer.append(outcome.rawValue)
     buffer.append("\",\"usage\":")
     if let usage = call.answer.usage { append(usage, to: &buffer) } else { buffer.append("null") }
-    let total = Instant.now().nanoseconds(since: plan.receivedAt)
+    let total = call.endedAt.nanoseconds(since: plan.receivedAt)
     let elsewhere = call.queuedNanoseconds + call.upstreamNanoseconds
     buffer.append(",\"queued_ms\":")
     buffer.appendMilliseconds(nanoseconds: call.queuedNanoseconds)

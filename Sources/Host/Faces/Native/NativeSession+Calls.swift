@@ -1,9 +1,10 @@
 import Bytes
+import Decisions
 import JSON
 
 // From `call_tool` to a running call, or to the one frame that says why not.
 extension NativeSession {
-  func callTool(_ fields: NativeMessage, _ session: Int) {
+  func callTool(_ fields: NativeMessage, _ identity: Identity) {
     do throws(CallError) {
       try fields.checkRequestID()
       guard let name = fields.name?.string(), !name.isEmpty else {
@@ -26,38 +27,34 @@ extension NativeSession {
           .overCapacity, "Request too large: \(size) bytes exceeds limit of \(limit) bytes",
           [("actual_size", .integer(Int64(size))), ("limit", .integer(Int64(limit)))])
       }
-      let id = try requestID(fields)
-      if tool == .chat { try chat(fields, id, session) } else { try runBuiltIn(tool, fields, id) }
+      if tool == .chat { try chat(fields, identity) } else { try runBuiltIn(tool, fields) }
     } catch {
       link.send { NativeFrames.refusal(id: fields.echoedID, error, to: &$0) }
     }
   }
 
-  /// The client's id as it wrote it, or a fresh one.
-  private func requestID(_ fields: NativeMessage) throws(CallError) -> [UInt8] {
-    guard let given = fields.requestID, !given.isNull else { return [0x22] + SessionID.make().prefix(22) + [0x22] }
-    if calls.contains(where: { $0.matches(given) }) {
-      throw .invalidMessage("request_id \(CallError.shortened(given.text)) is already in flight; use another")
-    }
-    return [UInt8](given.bytes)
-  }
-
-  private func chat(_ fields: NativeMessage, _ id: [UInt8], _ session: Int) throws(CallError) {
+  private func chat(_ fields: NativeMessage, _ identity: Identity) throws(CallError) {
     let arguments: ChatArguments
     if let view = fields.arguments { arguments = try ChatArguments(view) } else { arguments = try ChatArguments.none() }
     guard let routing = loop.routing else { throw .starting() }
     let requested = arguments.model?.string()
     let model = try routing.model(named: requested)
-    let provider = routing.providers[model.provider]
-    try arguments.check(against: provider.information, model)
-    let configured = loop.configuration.timeouts.toolMilliseconds * 1_000_000
-    let plan = CallPlan(
-      requestID: id, model: model, requestedModel: requested, wantsStream: arguments.wantsStream,
-      total: min(arguments.timeoutNanoseconds ?? configured, configured), session: session, receivedAt: .now())
-    let call = Call(plan: plan, provider: provider, face: self, loop: loop)
-    begin(call)
+    try arguments.check(against: routing.providers[model.provider].information, model)
     loop.bodyScratch.removeAll(keeping: 1 << 20)
     arguments.writeBody(to: &loop.bodyScratch)
+    let id = RequestID(fields.requestID)
+    let fingerprint =
+      id.isGiven || arguments.refusesDuplicates
+      ? loop.fingerprint(model: model, body: loop.bodyScratch.readable) : nil
+    guard try isNew(id, fingerprint, arguments, identity) else { return }
+    let configured = loop.configuration.timeouts.toolMilliseconds * 1_000_000
+    let total = min(arguments.timeoutNanoseconds ?? configured, configured)
+    let plan = CallPlan(
+      requestID: id.text, model: model, fallbacks: routing.fallbacks(for: model, arguments), requestedModel: requested,
+      wantsStream: arguments.wantsStream, total: total, isShortened: total < configured, session: identity.number,
+      receivedAt: .now())
+    let call = Call(plan: plan, routing: routing, face: self, loop: loop)
+    calls.begin(id.key, id.isGiven ? fingerprint : nil, call)
     do {
       try call.start(body: loop.bodyScratch.readable)
     } catch {
@@ -66,7 +63,32 @@ extension NativeSession {
     }
   }
 
-  private func runBuiltIn(_ tool: NativeTool, _ fields: NativeMessage, _ id: [UInt8]) throws(CallError) {
+  /// Whether the request is a call of its own. One that repeats another is answered here: it joins the call that runs,
+  /// or gets the result that was kept.
+  private func isNew(
+    _ id: RequestID, _ fingerprint: Fingerprint?, _ arguments: ChatArguments, _ identity: Identity
+  ) throws(CallError) -> Bool {
+    switch calls.arrive(id.key, fingerprint, refusesDuplicates: arguments.refusesDuplicates) {
+    case .joins(let call):
+      if call.attempts > 0 { link.send { NativeFrames.ack(call, isAttached: true, to: &$0) } }
+      return false
+    case .conflicts: throw .invalidMessage("request_id \(id.shown) is in flight with other arguments; use another")
+    case .duplicate(let call): throw .duplicate(of: RequestID.content(of: call.plan.requestID))
+    case .new: break
+    }
+    guard id.isGiven, loop.results.count > 0,
+      let kept = loop.results.find(ResultStore.Key(session: identity.serial, id: id.key), now: loop.now)
+    else { return true }
+    guard kept.fingerprint == fingerprint else {
+      throw .invalidMessage("request_id \(id.shown) was used with other arguments; use another")
+    }
+    if let ending = kept.value.ending {
+      link.send { NativeFrames.result(kept.value, ending, isCached: true, to: &$0) }
+    }
+    return false
+  }
+
+  private func runBuiltIn(_ tool: NativeTool, _ fields: NativeMessage) throws(CallError) {
     if let arguments = fields.arguments {
       for (key, value) in arguments.members() {
         throw .invalid(
@@ -83,19 +105,9 @@ extension NativeSession {
     case .chat: preconditionFailure("chat is no built-in tool")
     }
     let answer = text.string()
+    let id = RequestID(fields.requestID).text
     let total = loop.configuration.timeouts.toolMilliseconds * 1_000_000
     link.send { NativeFrames.builtInAck(id: id, name: tool.rawValue, total: total, to: &$0) }
     link.send { NativeFrames.builtInResult(id: id, name: tool.rawValue, text: answer, to: &$0) }
-  }
-}
-
-extension Call {
-  /// Whether a request id as it stands in a message is this call's.
-  func matches(_ id: JSONView) -> Bool {
-    if plan.requestID.elementsEqual(id.bytes) { return true }
-    return plan.requestID.withUnsafeBytes { bytes in
-      guard let own = try? JSONView(parsing: bytes) else { return false }
-      return own.string() == id.string()
-    }
   }
 }

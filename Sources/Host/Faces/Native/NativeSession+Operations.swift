@@ -1,30 +1,40 @@
 import Bytes
+import Decisions
 import JSON
 
 // What a client that said hello may ask for, calls apart.
 extension NativeSession {
-  func operation(_ bytes: UnsafeRawBufferPointer, _ session: Int, _ principal: Principals.Principal?) {
+  func operation(_ bytes: UnsafeRawBufferPointer, _ identity: Identity) {
     let message: JSONView
     do {
       message = try JSONView(parsing: bytes, checksUTF8: false)
     } catch {
       return reply(
         nil,
-        CallError(
-          .validationError, "Invalid JSON: \(error.reason) at byte \(error.offset)",
-          [("parse_error", .string(error.reason)), ("offset", .integer(Int64(error.offset)))]))
+        tooFast(identity)
+          ?? CallError(
+            .validationError, "Invalid JSON: \(error.reason) at byte \(error.offset)",
+            [("parse_error", .string(error.reason)), ("offset", .integer(Int64(error.offset)))]))
     }
-    guard message.kind == .object else { return reply(nil, .invalidMessage("message must be a JSON object")) }
+    guard message.kind == .object else {
+      return reply(nil, tooFast(identity) ?? .invalidMessage("message must be a JSON object"))
+    }
     let fields = NativeMessage(message)
+    let isCall = fields.op?.equals("call_tool") ?? false
+    // Who cancels takes nothing, and must never be kept from it.
+    if !(fields.op?.equals("cancel") ?? false), let refusal = tooFast(identity) {
+      guard isCall else { return reply(fields.echoedID, refusal) }
+      return link.send { NativeFrames.refusal(id: fields.echoedID, refusal, to: &$0) }
+    }
     guard let op = fields.op, op.kind == .string else {
       return reply(fields.echoedID, .invalidMessage("missing or invalid 'op' field (must be string)"))
     }
-    if op.equals("call_tool") {
-      callTool(fields, session)
+    if isCall {
+      callTool(fields, identity)
     } else {
       do {
         try fields.checkRequestID()
-        try answer(op, fields, principal)
+        try answer(op, fields, identity.principal)
       } catch {
         reply(fields.echoedID, error)
       }
@@ -100,11 +110,29 @@ extension NativeSession {
     guard let id = fields.requestID, id.kind == .string else {
       throw .invalidMessage("cancel requires 'request_id' (non-empty string)")
     }
-    let call = calls.first { $0.matches(id) }
+    let departure = calls.leave(RequestID(id).key)
     link.send {
       NativeFrames.beginReply("cancel_res", fields.echoedID, to: &$0)
-      $0.append(call == nil ? ",\"ok\":false,\"error\":\"not_in_flight\"}" as StaticString : ",\"ok\":true}")
+      if case .unknown = departure {
+        $0.append(",\"ok\":false,\"error\":\"not_in_flight\"}")
+      } else {
+        $0.append(",\"ok\":true}")
+      }
     }
-    call?.cancel(.client, message: "Cancelled by the client")
+    let message = "Cancelled by the client"
+    switch departure {
+    case .unknown: break
+    case .last(let call): call.cancel(.client, message: message)
+    case .left(let call):
+      let ending = CallEnding(outcome: .cancelled, error: CallError(.cancelled, message))
+      link.send { NativeFrames.result(call, ending, to: &$0) }
+    }
+  }
+
+  /// nil: the message may be taken.
+  private func tooFast(_ identity: Identity) -> CallError? {
+    loop.core.takeMessage(
+      principal: identity.principal?.index, address: link.connection.address, now: loop.now
+    ).map { CallError($0) }
   }
 }

@@ -1,4 +1,5 @@
 import Bytes
+import Decisions
 
 /// One client of the native protocol: hello first, then any number of operations and calls on one connection.
 ///
@@ -8,6 +9,7 @@ import Bytes
 /// | awaiting | hello                | ready, or refused with the close code of its fault      |
 /// | awaiting | time                 | closed 4002                                             |
 /// | ready    | an operation         | its reply; calls go on until their terminal frames      |
+/// | ready    | a sweep, long silent | closed 1008                                             |
 /// | any      | the link closes      | closed: every call is cancelled, the session given back |
 ///
 /// Thread: the loop's.
@@ -15,16 +17,30 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
   private enum State {
     case fresh
     case awaiting(TimerID)
-    case ready(session: Int, principal: Principals.Principal?)
+    case ready(Identity)
     case closed
+  }
+
+  /// What a session is after its hello.
+  struct Identity {
+    /// By which limits are counted; reused after its end.
+    var number: Int
+    /// Never used twice on this loop: by which results are kept.
+    var serial: UInt64
+    /// nil: nobody needs a token here.
+    var principal: Principals.Principal?
   }
 
   let link: WebSocketLink
   private var state = State.fresh
-  /// What runs or waits, in the order it came; at most the session's limit and its queue.
-  private(set) var calls: [Call] = []
+  private var life: SessionLife
+  /// What runs or waits, in the order it came; at most the session's limit.
+  var calls = SessionCalls<Call>()
 
-  init(link: WebSocketLink) { self.link = link }
+  init(link: WebSocketLink) {
+    self.link = link
+    life = SessionLife(now: link.connection.loop.now)
+  }
 
   var loop: HostLoop { link.connection.loop }
 
@@ -35,10 +51,12 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
 
   /// What runs may finish until the drain is over; then the client is told to go elsewhere.
   func drain(isOver: Bool) {
-    if isOver {
-      for call in calls { call.cancel(.stop, message: "The host is shutting down") }
-    }
+    if isOver { cancelAll(.stop, message: "The host is shutting down") }
     if calls.isEmpty { link.close(code: 1012, reason: "the host is shutting down") }
+  }
+
+  private func cancelAll(_ reason: ProviderCancelReason, message: String) {
+    for entry in calls.entries { entry.call.cancel(reason, message: message) }
   }
 
   func timerFired(_ tag: UInt32) {
@@ -47,12 +65,24 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
     link.close(code: 4002, reason: "no hello within the time for it")
   }
 
+  func sweep() {
+    guard case .ready(let identity) = state else { return }
+    if let principal = identity.principal, !loop.services.principals.knows(principal) {
+      return link.close(code: 4003, reason: "this principal is not configured any more")
+    }
+    let idle = loop.configuration.sessions.idleMilliseconds
+    guard life.isOver(idleNanoseconds: idle * 1_000_000, hasCalls: !calls.isEmpty, now: loop.now) else { return }
+    link.close(code: 1008, reason: "sessions.idle_seconds: no message for \(CallError.seconds(idle * 1_000_000)) s")
+  }
+
   // MARK: - Messages
 
   func received(_ message: UnsafeRawBufferPointer) {
     switch state {
     case .awaiting(let timer): hello(message, timer)
-    case .ready(let session, let principal): operation(message, session, principal)
+    case .ready(let identity):
+      life.heard(now: loop.now)
+      operation(message, identity)
     case .fresh, .closed: break
     }
   }
@@ -66,8 +96,9 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
     case .welcome(let known): principal = known
     }
     if loop.isDraining { return link.close(code: 1012, reason: "the host is shutting down") }
-    guard let session = loop.core.openSession() else { return refuse(.sessionLimit) }
-    state = .ready(session: session, principal: principal)
+    guard let number = loop.core.openSession() else { return refuse(.sessionLimit) }
+    state = .ready(Identity(number: number, serial: loop.nextSessionSerial(), principal: principal))
+    life.heard(now: loop.now)
     let id = SessionID.make()
     link.send {
       NativeFrames.helloAck(
@@ -82,10 +113,12 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
 
   // MARK: - CallFace
 
-  func begin(_ call: Call) { calls.append(call) }
-  func forget(_ call: Call) { calls.removeAll { $0 === call } }
-
-  func callAccepted(_ call: Call) { link.send { NativeFrames.ack(call, to: &$0) } }
+  func callAccepted(_ call: Call) {
+    link.send { NativeFrames.ack(call, to: &$0) }
+    // Who joined while it waited hears of it now.
+    let joined = (calls.entries.first { $0.call === call }?.waiters ?? 1) - 1
+    for _ in 0..<joined { link.send { NativeFrames.ack(call, isAttached: true, to: &$0) } }
+  }
 
   func callProgressed(_ call: Call, phase: Call.Phase) {
     link.send { NativeFrames.progress(call, phase: phase, to: &$0) }
@@ -97,30 +130,41 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
   }
 
   func callRefused(_ call: Call, _ error: CallError) {
-    forget(call)
-    link.send { frame in
-      call.plan.requestID.withUnsafeBytes { NativeFrames.refusal(id: $0, error, to: &frame) }
+    for _ in 0..<(forget(call)?.waiters ?? 1) {
+      link.send { frame in
+        call.plan.requestID.withUnsafeBytes { NativeFrames.refusal(id: $0, error, to: &frame) }
+      }
     }
     if loop.isDraining { drain(isOver: false) }
   }
 
   func callEnded(_ call: Call, _ ending: CallEnding) {
-    forget(call)
-    link.send { NativeFrames.result(call, ending, to: &$0) }
+    let entry = forget(call)
+    for _ in 0..<(entry?.waiters ?? 1) { link.send { NativeFrames.result(call, ending, to: &$0) } }
+    if ending.outcome == .complete, let entry, let fingerprint = entry.fingerprint, case .ready(let identity) = state {
+      loop.results.insert(
+        ResultStore.Key(session: identity.serial, id: entry.id), fingerprint, call, bytes: call.resultBytes,
+        now: loop.now)
+    }
     if loop.isDraining { drain(isOver: false) }
   }
+
+  @discardableResult
+  func forget(_ call: Call) -> SessionCalls<Call>.Entry? { calls.end { $0 === call } }
 
   // MARK: - The link
 
   func backlogCleared() {
-    for call in calls { call.resume() }
+    for entry in calls.entries { entry.call.resume() }
   }
 
   func linkClosed() {
     let previous = state
     state = .closed
     if case .awaiting(let timer) = previous { _ = loop.eventLoop.cancel(timer) }
-    for call in calls { call.cancel(.client, message: "The client left") }
-    if case .ready(let session, _) = previous { loop.core.closeSession(session) }
+    cancelAll(.client, message: "The client left")
+    guard case .ready(let identity) = previous else { return }
+    loop.results.removeAll(ofSession: identity.serial)
+    loop.core.closeSession(identity.number)
   }
 }

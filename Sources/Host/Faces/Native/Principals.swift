@@ -45,6 +45,11 @@ final class Principals: Sendable {
     }
   }
 
+  /// Whether the principal is still configured.
+  func knows(_ principal: Principal) -> Bool {
+    entries.withLock { $0.indices.contains(principal.index) && $0[principal.index].name == principal.name }
+  }
+
   /// Changes the token of `principal` from `old` to `new`.
   func rotate(_ principal: Principal, from old: String, to new: String) -> Rotation {
     let oldDigest = Self.digest(of: old)

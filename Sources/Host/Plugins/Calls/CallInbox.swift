@@ -1,4 +1,5 @@
 internal import CProviderABI
+import Decisions
 internal import Synchronization
 
 /// A function of a plugin with its argument.

@@ -1,4 +1,5 @@
 internal import CProviderABI
+import Decisions
 
 /// One of a call's timers.
 struct CallTimer {

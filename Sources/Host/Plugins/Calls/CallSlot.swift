@@ -1,5 +1,6 @@
 internal import Bytes
 internal import CProviderABI
+import Decisions
 internal import Synchronization
 
 /// Where one call of a plugin lives: its sink, its context in the plugin, and what waits to be said to either.

@@ -1,4 +1,5 @@
 internal import CProviderABI
+import Decisions
 
 /// Reads a prv_http_request and holds it against what its instance may do.
 struct HTTPRequestReader {

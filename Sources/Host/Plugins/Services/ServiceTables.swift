@@ -1,4 +1,5 @@
 internal import CProviderABI
+import Decisions
 internal import Glibc
 
 /// A C table that is made once and never changes or goes away.

@@ -1,5 +1,6 @@
 import CLinux
 import CProviderABI
+import Decisions
 import Wire
 
 /// One request and its answer, from `start` to `upstreamComplete`.

@@ -1,5 +1,6 @@
 import CLinux
 import CProviderABI
+import Decisions
 
 /// HTTP to upstream servers through libcurl's multi interface, driven by the loop's descriptors and timers.
 ///

@@ -1,13 +1,13 @@
 import Testing
 
-@testable import Host
+@testable import Decisions
 
 struct CensusTests {
   private let here = Census.Address(high: 0, low: 0x7F00_0001)
   private let there = Census.Address(high: 0, low: 0x7F00_0002)
 
   @Test func `the connection limit admits its number; one more is told and counted until it closes`() {
-    var census = Census(connectionLimit: 2, connectionsPerAddressLimit: 10, sessionLimit: 1)
+    var census = Census(Census.Limits(connections: 2, connectionsPerAddress: 10, sessions: 1))
     #expect(census.connectionOpened(from: here) == nil)
     #expect(census.connectionOpened(from: there) == nil)
     #expect(census.connectionOpened(from: nil) == .connections(limit: 2))
@@ -19,7 +19,7 @@ struct CensusTests {
   }
 
   @Test func `the limit per address holds for each address alone and not for unix peers`() {
-    var census = Census(connectionLimit: 100, connectionsPerAddressLimit: 2, sessionLimit: 1)
+    var census = Census(Census.Limits(connections: 100, connectionsPerAddress: 2, sessions: 1))
     #expect(census.connectionOpened(from: here) == nil)
     #expect(census.connectionOpened(from: here) == nil)
     #expect(census.connectionOpened(from: here) == .connectionsPerAddress(limit: 2))
@@ -32,7 +32,7 @@ struct CensusTests {
   }
 
   @Test func `sessions are refused at their limit and their numbers are used again`() {
-    var census = Census(connectionLimit: 1, connectionsPerAddressLimit: 1, sessionLimit: 3)
+    var census = Census(Census.Limits(connections: 1, connectionsPerAddress: 1, sessions: 3))
     let numbers = (0..<3).map { _ in census.openSession() }
     #expect(numbers == [0, 1, 2])
     #expect(census.openSession() == nil)

@@ -3,29 +3,36 @@
 /// `first_token` runs from the open to the first semantic event, `progress` between semantic events; both stand still
 /// while the host has paused the call. `total` never does. `connect` is measured where the connection is made, by the
 /// upstream client. Heartbeats are due on the same timer.
-struct CallClocks: Equatable {
+package struct CallClocks: Equatable, Sendable {
   /// The bounds, in nanoseconds.
-  struct Limits: Equatable {
-    var firstToken: UInt64
-    var progress: UInt64
-    var total: UInt64
-    var heartbeat: UInt64
+  package struct Limits: Equatable, Sendable {
+    package var firstToken: UInt64
+    package var progress: UInt64
+    package var total: UInt64
+    package var heartbeat: UInt64
+
+    package init(firstToken: UInt64, progress: UInt64, total: UInt64, heartbeat: UInt64) {
+      self.firstToken = firstToken
+      self.progress = progress
+      self.total = total
+      self.heartbeat = heartbeat
+    }
   }
 
   /// A clock by the name that errors and metrics carry.
-  enum Clock: String, Sendable {
+  package enum Clock: String, Sendable {
     case connect
     case firstToken = "first_token"
     case progress
     case total
   }
 
-  enum Due: Equatable {
+  package enum Due: Equatable {
     case expired(Clock, nanoseconds: UInt64)
     case heartbeat
   }
 
-  private(set) var limits: Limits
+  package private(set) var limits: Limits
   private var hasFirstToken = false
   private var middleDeadline: Instant
   private let totalDeadline: Instant
@@ -33,46 +40,53 @@ struct CallClocks: Equatable {
   private var pausedSince: Instant?
 
   /// `total` begins here, when the request was received.
-  init(limits: Limits, now: Instant) {
+  package init(limits: Limits, now: Instant) {
     self.limits = limits
     middleDeadline = now.advanced(nanoseconds: limits.firstToken)
     totalDeadline = now.advanced(nanoseconds: limits.total)
     nextHeartbeat = now.advanced(nanoseconds: limits.heartbeat)
   }
 
-  var deadline: Instant { totalDeadline }
+  package var deadline: Instant { totalDeadline }
 
   /// The provider is asked now: the wait for a permit is over and counts to `total` only.
-  mutating func opened(now: Instant) {
+  package mutating func opened(now: Instant) {
     middleDeadline = now.advanced(nanoseconds: limits.firstToken)
     nextHeartbeat = now.advanced(nanoseconds: limits.heartbeat)
   }
 
+  /// A try has failed, and the next has not begun: only `total` runs. Heartbeats go on.
+  package mutating func attemptFailed() { middleDeadline = .never }
+
+  /// The provider is asked again.
+  package mutating func reopened(now: Instant) { middleDeadline = now.advanced(nanoseconds: limits.firstToken) }
+
   /// When `due` has something to say, unless events move it later.
-  var next: Instant {
+  package var next: Instant {
     let nearest = min(totalDeadline, nextHeartbeat)
     return pausedSince == nil ? min(nearest, middleDeadline) : nearest
   }
 
   /// A piece of the answer came: text, reasoning, a tool call. Heartbeats and empty pieces are not events.
-  mutating func semanticEvent(now: Instant) {
+  package mutating func semanticEvent(now: Instant) {
     hasFirstToken = true
     middleDeadline = now.advanced(nanoseconds: limits.progress)
     if pausedSince != nil { pausedSince = now }
   }
 
-  mutating func paused(now: Instant) {
+  package mutating func paused(now: Instant) {
     if pausedSince == nil { pausedSince = now }
   }
 
-  mutating func resumed(now: Instant) {
+  package mutating func resumed(now: Instant) {
     guard let since = pausedSince else { return }
     pausedSince = nil
+    guard middleDeadline != .never else { return }
     middleDeadline = middleDeadline.advanced(nanoseconds: now.nanoseconds(since: since))
   }
 
   /// What has come due. A heartbeat that is due moves to its next beat; ask again until nil.
-  mutating func due(now: Instant) -> Due? {
+  package mutating func due(now: Instant) -> Due? {
     if totalDeadline <= now { return .expired(.total, nanoseconds: limits.total) }
     if pausedSince == nil, middleDeadline <= now {
       return hasFirstToken

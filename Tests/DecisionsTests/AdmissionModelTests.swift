@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Host
+@testable import Decisions
 
 /// A generator whose run is told by its seed.
 struct SeededGenerator: RandomNumberGenerator {
@@ -18,7 +18,7 @@ struct SeededGenerator: RandomNumberGenerator {
 /// The books a test keeps beside `Admission`, the plain way.
 private struct Books {
   struct Holder {
-    var lease: Admission.LeaseID
+    var lease: Leases.ID
     var provider: Int
     var session: Int
   }
@@ -30,15 +30,21 @@ private struct Books {
     Admission.ProviderLimit(inFlight: 9, queued: 5),
   ]
   var holders: [Holder] = []
-  var waiters: [(ticket: Admission.Ticket, provider: Int, session: Int)] = []
-  var returned: [Admission.LeaseID] = []
+  var waiters: [(ticket: Ticket, provider: Int, session: Int)] = []
+  var returned: [Leases.ID] = []
 
   func holders(provider: Int) -> Int { holders.count { $0.provider == provider } }
   func holders(session: Int) -> Int { holders.count { $0.session == session } }
 
-  func mayRun(provider: Int, session: Int) -> Bool {
+  /// What runs and what waits.
+  func calls(session: Int) -> Int { holders(session: session) + waiters.count { $0.session == session } }
+
+  func hasRoom(provider: Int) -> Bool {
     holders.count < globalLimit && holders(provider: provider) < providers[provider].inFlight
-      && holders(session: session) < sessionLimit
+  }
+
+  func mayRun(provider: Int, session: Int) -> Bool {
+    hasRoom(provider: provider) && calls(session: session) < sessionLimit
   }
 
   func check(_ admission: Admission) {
@@ -50,8 +56,11 @@ private struct Books {
       #expect(holders(provider: index) <= limit.inFlight)
       #expect(waiters.count { $0.provider == index } <= limit.queued)
     }
-    for session in 0..<5 { #expect(admission.inFlight(session: session) == holders(session: session)) }
-    #expect(!waiters.contains { mayRun(provider: $0.provider, session: $0.session) }, "nobody waits who may run")
+    for session in 0..<5 {
+      #expect(admission.calls(session: session) == calls(session: session))
+      #expect(calls(session: session) <= sessionLimit)
+    }
+    #expect(!waiters.contains { hasRoom(provider: $0.provider) }, "nobody waits who may run")
     #expect(Set(holders.map(\.lease)).count == holders.count, "no lease has two holders")
   }
 }
@@ -62,18 +71,19 @@ struct AdmissionModelTests {
     var generator = SeededGenerator(seed: seed)
     var books = Books()
     var admission = Admission(
-      globalLimit: books.globalLimit, sessionLimit: books.sessionLimit, providers: books.providers)
+      globalLimit: books.globalLimit, sessionLimit: books.sessionLimit,
+      breaker: Breaker.Policy(failures: 3, openNanoseconds: 1), providers: books.providers)
     for step in 0..<2_000 as Range<UInt64> {
       switch Int.random(in: 0..<10, using: &generator) {
       case 0..<5: admit(step, &admission, &books, &generator)
       case 5..<8: release(step, &admission, &books, &generator)
       case 8:
         guard let waiter = books.waiters.randomElement(using: &generator) else { continue }
-        #expect(admission.abandon(waiter.ticket) != nil)
+        #expect(admission.abandon(waiter.ticket, provider: waiter.provider) != nil)
         books.waiters.removeAll { $0.ticket == waiter.ticket }
       default:
         guard let stale = books.returned.randomElement(using: &generator) else { continue }
-        #expect(admission.release(stale, now: Instant(nanoseconds: step)).isEmpty)
+        #expect(admission.release(stale, .success, now: Instant(nanoseconds: step)).isEmpty)
       }
       books.check(admission)
     }
@@ -85,14 +95,15 @@ struct AdmissionModelTests {
   private func admit(
     _ step: UInt64, _ admission: inout Admission, _ books: inout Books, _ generator: inout SeededGenerator
   ) {
-    let ticket = Admission.Ticket(loop: 0, call: step)
+    let ticket = Ticket(loop: 0, call: step)
     let provider = Int.random(in: 0..<3, using: &generator)
     let session = Int.random(in: 0..<5, using: &generator)
     let mayRun = books.mayRun(provider: provider, session: session)
-    let sessionIsFull = books.holders(session: session) == books.sessionLimit
+    let sessionIsFull = books.calls(session: session) == books.sessionLimit
     let queueIsFull = books.waiters.count { $0.provider == provider } == books.providers[provider].queued
     switch admission.admit(
-      ticket, provider: provider, session: session, leaseNanoseconds: 10, now: Instant(nanoseconds: step))
+      Admission.Request(ticket: ticket, provider: provider, session: session, owner: [], leaseNanoseconds: 10),
+      now: Instant(nanoseconds: step))
     {
     case .admitted(let lease):
       #expect(mayRun)
@@ -103,6 +114,7 @@ struct AdmissionModelTests {
     case .refused(let refusal):
       #expect(!mayRun && (sessionIsFull || queueIsFull))
       #expect(refusal.inFlight == refusal.limit)
+    case .unavailable: Issue.record("no call has failed")
     }
   }
 
@@ -116,7 +128,7 @@ struct AdmissionModelTests {
   private func give(_ holder: Books.Holder, _ step: UInt64, _ admission: inout Admission, _ books: inout Books) {
     books.holders.removeAll { $0.lease == holder.lease }
     books.returned.append(holder.lease)
-    for grant in admission.release(holder.lease, now: Instant(nanoseconds: step)) {
+    for grant in admission.release(holder.lease, .success, now: Instant(nanoseconds: step)).grants {
       guard let index = books.waiters.firstIndex(where: { $0.ticket == grant.ticket }) else {
         Issue.record("granted to \(grant.ticket), which does not wait")
         continue

@@ -1,9 +1,6 @@
-import CLinux
-import Glibc
-
 /// A point of CLOCK_MONOTONIC, in nanoseconds.
 ///
-/// Decisions take it as an argument; only an event loop reads the clock, once a turn.
+/// Decisions take it as an argument; nothing in this module reads a clock.
 package struct Instant: Comparable, Hashable, Sendable {
   package var nanoseconds: UInt64
 
@@ -11,13 +8,6 @@ package struct Instant: Comparable, Hashable, Sendable {
 
   /// Beyond any deadline.
   package static let never = Instant(nanoseconds: .max)
-
-  /// Reads the clock.
-  package static func now() -> Instant {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Instant(nanoseconds: UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec))
-  }
 
   package static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Host
+@testable import Decisions
 
 private let start = Instant(nanoseconds: 1_000)
 
