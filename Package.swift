@@ -65,6 +65,9 @@ let package = Package(
     library("Host", dependencies: ["Decisions", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
     .executableTarget(
       name: "patchbay", dependencies: ["Host", "Wire", "JSON", "Bytes", "CLinux"], swiftSettings: settings),
+    // The decision core in a simulated world: `make simulate`.
+    .executableTarget(
+      name: "simulate", dependencies: ["Decisions"], path: "Tests/Simulation", swiftSettings: settings),
     tests(of: "Bytes"),
     tests(of: "JSON", dependencies: ["Bytes"]),
     tests(of: "Wire", dependencies: ["Bytes"]),

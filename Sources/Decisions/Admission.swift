@@ -2,8 +2,8 @@
 /// and the bounded queues.
 ///
 /// Plain data with time passed in; `Core` guards it. A call that waits holds a place of its session, and nothing else:
-/// a session's limit counts what runs and what waits. Nobody waits who may run. Waiters leave in fair order
-/// (`FairQueue`); which provider is served first when only the host's limit was in the way goes by the same marks.
+/// a session's limit counts what runs and what waits. Nobody waits who may run. The waiters of a provider leave in fair
+/// order (`FairQueue`); when only the host's limit was in the way, the provider whose first waiter came first is served.
 package struct Admission {
   /// What one provider may have at once, and how many may wait for it (0: none).
   package struct ProviderLimit: Equatable, Sendable {
@@ -108,22 +108,15 @@ package struct Admission {
     var inFlightLimit: Int { limit.isAdaptive ? adaptive.current : limit.inFlight }
   }
 
-  private struct Session {
-    /// Calls that run or wait.
-    var calls = 0
-    /// The mark of its last waiter.
-    var mark: UInt64 = 0
-  }
-
   package private(set) var globalLimit: Int
   package private(set) var sessionLimit: Int
   private var breakerPolicy: Breaker.Policy
   private var providers: [Provider]
-  private var sessions: [Session] = []
+  /// Calls of each session that run or wait.
+  private var sessions: [Int] = []
   private var leases = Leases()
   private var queued = 0
-  /// The mark that is being served.
-  private var mark: UInt64 = 0
+  private var arrivals: UInt64 = 0
 
   package init(
     globalLimit: Int, sessionLimit: Int, breaker: Breaker.Policy, providers: [ProviderLimit] = []
@@ -147,7 +140,7 @@ package struct Admission {
   package func configuredLimit(provider: Int) -> Int { providers[provider].limit.inFlight }
   package func breaker(provider: Int) -> Breaker.State { providers[provider].breaker.state }
   package func attempts(provider: Int) -> UInt64 { providers[provider].attempts }
-  package func calls(session: Int) -> Int { session < sessions.count ? sessions[session].calls : 0 }
+  package func calls(session: Int) -> Int { session < sessions.count ? sessions[session] : 0 }
   package func lease(_ id: Leases.ID) -> Leases.Lease? { leases[id] }
   package func overdueCount(now: Instant) -> Int { leases.overdueCount(now: now) }
   package func oldestLease(now: Instant) -> UInt64 { leases.oldest(now: now) }
@@ -182,15 +175,15 @@ package struct Admission {
   /// Asks for one permit of each kind.
   package mutating func admit(_ request: Request, now: Instant) -> Decision {
     let (number, session) = (request.provider, request.session)
-    while sessions.count <= session { sessions.append(Session()) }
-    if sessions[session].calls >= sessionLimit {
-      return .refused(refusal(.session, number, limit: sessionLimit, inFlight: sessions[session].calls))
+    while sessions.count <= session { sessions.append(0) }
+    if sessions[session] >= sessionLimit {
+      return .refused(refusal(.session, number, limit: sessionLimit, inFlight: sessions[session]))
     }
     let passage = providers[number].breaker.passage(now: now)
     if case .refused(let wait) = passage { return .unavailable(retryAfterNanoseconds: wait) }
     guard let refusal = limitReached(of: number) else {
       // Whoever came earlier and could run was granted when it could, so nobody is passed by.
-      sessions[session].calls += 1
+      sessions[session] += 1
       let lease = grant(request, now: now)
       if passage == .probe { providers[number].breaker.began(probe: lease) }
       return .admitted(lease)
@@ -198,24 +191,17 @@ package struct Admission {
     guard passage == .pass, providers[number].queue.count < providers[number].limit.queued else {
       return .refused(refusal)
     }
-    sessions[session].calls += 1
-    enqueue(request)
-    return .queued
-  }
-
-  private mutating func enqueue(_ request: Request) {
-    let own = max(mark, sessions[request.session].mark) + 1
-    sessions[request.session].mark = own
-    providers[request.provider].queue.insert(FairQueue.Waiter(request: request, mark: own))
+    sessions[session] += 1
     queued += 1
+    arrivals += 1
+    providers[number].queue.insert(request, arrival: arrivals)
+    return .queued
   }
 
   /// Takes a waiting call out of the queue: it was cancelled, or waited long enough. The refusal says what it met.
   package mutating func abandon(_ ticket: Ticket, provider: Int) -> Refusal? {
     guard let waiter = providers[provider].queue.remove(ticket) else { return nil }
     leaveQueue(waiter)
-    // What was never served does not count against the session's next waiter.
-    if sessions[waiter.request.session].mark > 0 { sessions[waiter.request.session].mark -= 1 }
     return limitReached(of: provider)
       ?? refusal(
         .provider, provider, limit: providers[provider].inFlightLimit, inFlight: providers[provider].inFlight)
@@ -223,12 +209,7 @@ package struct Admission {
 
   private mutating func leaveQueue(_ waiter: FairQueue.Waiter) {
     queued -= 1
-    sessions[waiter.request.session].calls -= 1
-  }
-
-  /// The session has ended, and its number may name another.
-  package mutating func forget(session: Int) {
-    if session < sessions.count { sessions[session].mark = 0 }
+    sessions[waiter.request.session] -= 1
   }
 
   // MARK: - Ending
@@ -241,7 +222,7 @@ package struct Admission {
     guard let lease = leases[id] else { return effects }
     judge(id, lease, verdict, now: now, into: &effects)
     _ = leases.remove(id)
-    sessions[lease.session].calls -= 1
+    sessions[lease.session] -= 1
     let number = lease.provider
     providers[number].inFlight -= 1
     let held = min(now.nanoseconds(since: lease.since), 3_600_000_000_000)
@@ -308,17 +289,16 @@ package struct Admission {
     while queued > 0, leases.count < globalLimit, let number = nextToServe() {
       let waiter = providers[number].queue.removeFirst()
       queued -= 1
-      mark = max(mark, waiter.mark)
       effects.grants.append(Grant(ticket: waiter.request.ticket, lease: grant(waiter.request, now: now)))
     }
   }
 
-  /// The provider with room whose first waiter has the lowest mark.
+  /// The provider with room whose first waiter came first.
   private func nextToServe() -> Int? {
-    var next: (provider: Int, mark: UInt64)?
-    for (index, provider) in providers.enumerated() where provider.inFlight < provider.inFlightLimit {
-      guard let first = provider.queue.first, first.mark < next?.mark ?? .max else { continue }
-      next = (index, first.mark)
+    var next: (provider: Int, arrival: UInt64)?
+    for index in providers.indices where providers[index].inFlight < providers[index].inFlightLimit {
+      guard let first = providers[index].queue.first, first.arrival < next?.arrival ?? .max else { continue }
+      next = (index, first.arrival)
     }
     return next?.provider
   }

@@ -15,7 +15,7 @@
 /// Calls that were under way when it opened change nothing by how they end.
 package struct Breaker: Equatable, Sendable {
   package struct Policy: Equatable, Sendable {
-    /// Failures in a row before it opens.
+    /// Failures in a row before it opens; 0: it never does.
     package var failures: Int
     package var openNanoseconds: UInt64
 
@@ -61,7 +61,8 @@ package struct Breaker: Equatable, Sendable {
 
   /// Whether a call may go to the provider.
   package func passage(now: Instant) -> Passage {
-    switch state {
+    if policy.failures == 0 { return .pass }
+    return switch state {
     case .closed: .pass
     case .open(let until):
       until <= now ? .probe : .refused(retryAfterNanoseconds: until.nanoseconds(since: now))
@@ -76,6 +77,10 @@ package struct Breaker: Equatable, Sendable {
 
   /// A call, or one try of it, has ended. true: the breaker has opened by it.
   mutating func ended(_ lease: Leases.ID, _ verdict: Verdict, now: Instant) -> Bool {
+    if policy.failures == 0 {
+      state = .closed(failures: 0)
+      return false
+    }
     switch (state, verdict) {
     case (.halfOpen(let probe), _) where probe != lease: return false
     case (.halfOpen, .success): state = .closed(failures: 0)

@@ -65,8 +65,9 @@ package struct CallMachine {
   package private(set) var clocks: CallClocks
   /// Tries that were begun.
   package private(set) var attempts = 0
-  /// The model that answers, or is asked next.
+  /// The model that answers, or is asked next; of a call that ended, the one that its conclusion is about.
   package private(set) var model = 0
+  private var openedModel = 0
   /// Whether any piece of the answer came.
   package private(set) var hasAnswer = false
   private var firstOpenedAt = Instant.never
@@ -160,6 +161,7 @@ package struct CallMachine {
       clocks.reopened(now: now)
     }
     state = .running
+    openedModel = model
     expired = nil
     attempts += 1
     return .open(model: model)
@@ -246,6 +248,8 @@ package struct CallMachine {
 
   private mutating func end(_ conclusion: Conclusion) -> Action {
     state = .ended
+    // Not the model that was to be next.
+    if attempts > 0 { model = openedModel } else if case .unavailable = conclusion { model = 0 }
     return .end(conclusion)
   }
 }

@@ -185,6 +185,9 @@ package final class Core: Sendable {
     state.withLock { $0.admission.abandon(ticket, provider: provider) != nil }
   }
 
+  /// nil: the lease was given back, or taken back.
+  package func provider(of lease: Leases.ID) -> Int? { state.withLock { $0.admission.lease(lease)?.provider } }
+
   // MARK: - Leases
 
   /// Leases past their deadline that were not told before. Their loops are asked to end what they stand for; only then,
@@ -216,12 +219,7 @@ package final class Core: Sendable {
 
   package func openSession() -> Int? { state.withLock { $0.census.openSession() } }
 
-  package func closeSession(_ session: Int) {
-    state.withLock { state in
-      state.census.closeSession(session)
-      state.admission.forget(session: session)
-    }
-  }
+  package func closeSession(_ session: Int) { state.withLock { $0.census.closeSession(session) } }
 
   /// nil: the message may be taken.
   package func takeMessage(principal: Int?, address: Census.Address?, now: Instant) -> RateLimits.Refusal? {

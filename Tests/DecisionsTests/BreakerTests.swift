@@ -85,6 +85,15 @@ struct BreakerTests {
     #expect(unsaid.state == .open(until: at(101)))
   }
 
+  @Test func `one that never opens lets everybody pass, also when it was open before`() {
+    var breaker = openBreaker()
+    breaker.policy.failures = 0
+    #expect(breaker.passage(now: at(1)) == .pass)
+    for _ in 0..<10 { #expect(breaker.ended(lease(0), failure, now: at(1)) == false) }
+    #expect(breaker.ended(lease(0), .exhausted(retryAfterNanoseconds: 9), now: at(1)) == false)
+    #expect(breaker.state == .closed(failures: 0))
+  }
+
   @Test func `a time that is farther than a day is not believed`() {
     var breaker = breaker()
     #expect(breaker.ended(lease(0), .exhausted(retryAfterNanoseconds: .max), now: at(1)) == true)

@@ -91,6 +91,7 @@ struct CallMachineTests {
     #expect(machine.queued(now: at(1)) == .wait)
     #expect(machine.unavailable(retryAfterNanoseconds: 80) == .ask(model: 2), "also from the queue")
     #expect(machine.unavailable(retryAfterNanoseconds: 90) == .end(.unavailable(retryAfterNanoseconds: 70)))
+    #expect(machine.model == 0, "the one that was asked for, and its wait")
   }
 
   // MARK: - Another try
@@ -195,6 +196,7 @@ struct CallMachineTests {
     #expect(machine.moved(false, now: at(11)) == .move(model: 2))
     #expect(machine.moved(false, now: at(12)) == .end(.failed))
     #expect(machine.attempts == 1)
+    #expect(machine.model == 0, "the one that failed")
   }
 
   // MARK: - Clocks

@@ -49,7 +49,7 @@ async def failure(client: Client, **arguments) -> dict:
     ("continuation_id", "c" * 201, None),
     ("continuation_id", "known", None),
     ("files", ["/etc/passwd"], None),
-    ("dedupe", True, None),
+    ("dedupe", "perhaps", True),
     ("images", ["ftp://example.org/x.png"], None),
     ("images", "data:image/png;base64,AA==", None),
     ("frobnicate", 1, None),

@@ -121,7 +121,7 @@ enum ConfigurationSchema {
   ]
 
   static let breaker: [Setting<Configuration>] = [
-    .count("failures", \.breaker.failures, 1...1000, unit: "failures", "In a row, before it opens."),
+    .count("failures", \.breaker.failures, 0...1000, unit: "failures", "In a row, before it opens; 0: never."),
     .seconds("open_seconds", \.breaker.openMilliseconds, 100...3_600_000, "Until one call may probe the provider."),
   ]
 

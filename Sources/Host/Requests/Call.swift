@@ -67,7 +67,7 @@ final class Call: ProviderCallSink, TimerTarget {
     ticket = loop.nextTicket()
     machine = CallMachine(
       clocks: loop.clockLimits(total: plan.total), policy: loop.retryPolicy, models: plan.modelCount,
-      queueNanoseconds: loop.queueNanoseconds, now: loop.now)
+      queueNanoseconds: loop.queueNanoseconds, now: plan.receivedAt)
   }
 
   deinit {
