@@ -196,6 +196,24 @@ struct UpstreamFlowTests {
     #expect(result.totalNanoseconds >= limit && result.httpStatus == (stop == .beforeHead ? 0 : 200))
   }
 
+  @Test func `the clocks of an exchange begin when it does, however long the loop's turn has taken`() throws {
+    let full = try FullListener()
+    defer { full.close() }
+    let bench = try UpstreamBench()
+    let limit: UInt64 = 40_000_000
+    let turnBegan = bench.loop.now
+    while Instant.now().nanoseconds(since: turnBegan) < 2 * limit {}
+    let recorder = ExchangeRecorder()
+    let began = Instant.now()
+    var took: UInt64 = 0
+    recorder.onComplete = { took = Instant.now().nanoseconds(since: began) }
+    try bench.start(
+      UpstreamRequest(method: "GET", url: "http://127.0.0.1:\(full.port)/", totalTimeout: limit), recorder)
+    bench.run()
+    #expect(recorder.result?.failure?.clock == .total)
+    #expect(took >= limit)
+  }
+
   @Test func `the connect clock ends a connection that nobody answers`() throws {
     // A listener whose queue is full answers no more: the kernel drops what arrives.
     let full = try FullListener()

@@ -53,12 +53,13 @@ final class CurlExchange: TimerTarget {
     self.delegate = delegate
     self.client = client
     self.loop = loop
-    startedAt = loop.now
+    // The loop's reading is as old as its turn; a clock that began with it would end early.
+    startedAt = .now()
     head = ResponseHead(bytesLimit: request.headerBytesLimit)
     clocks = ExchangeClocks(
       .init(
         connect: request.connectTimeout, firstByte: request.firstByteTimeout, idle: request.idleTimeout,
-        total: request.totalTimeout), now: loop.now)
+        total: request.totalTimeout), now: startedAt)
     setAlarm()
   }
 
