@@ -1,6 +1,6 @@
 """Measures the host as it was built, beside a peer where there is one, and says how each number compares to its aim.
 
-    bench.py [--short] [--write] [NAME...]      names: calls idle start relay
+    bench.py [--short] [--write] [NAME...]      names: calls idle start relay deadline waiting
 
 Client and server each have a core of their own; both sides of a comparison are run in turn, in the same minute, and
 the middle of several runs counts. `--write` puts the table into README.md beside this file.
@@ -27,15 +27,18 @@ ROOT = HERE.parent
 sys.path.insert(0, str(ROOT / "Tests" / "EndToEndTests"))
 
 from host import Host, configuration  # noqa: E402  (the tests' own way to start a host)
+from load import FaultyUpstream, compiled  # noqa: E402
 
 PROGRAMS = ROOT / ".build" / "bench"
 TICKS = os.sysconf("SC_CLK_TCK")
 CORES = sorted(os.sched_getaffinity(0))
 SERVER, CLIENT = CORES[0], CORES[-1]
 CONNECTIONS, PROMPT_BYTES, IDLE_CONNECTIONS, STREAMS = 64, 1024, 10000, 200
+DEADLINE_SECONDS, WAITING_CALLS = 2, 1000
 MANY = 12000  # of each, more than are opened, fewer than descriptors
 ROOMY = {"in_flight": 512, "session_in_flight": 64, "sessions": MANY, "connections": MANY,
          "connections_per_address": MANY}
+WAITING_ROOM = {**ROOMY, "in_flight": 2 * WAITING_CALLS}
 
 
 class Unavailable(Exception):
@@ -47,11 +50,8 @@ def on(core: int) -> tuple[str, ...]:
 
 
 def compile_programs() -> None:
-    PROGRAMS.mkdir(parents=True, exist_ok=True)
-    for name, others in {"calls": ["websocket.c"], "idle": ["websocket.c"], "relay": ["websocket.c"], "peer": []}.items():
-        sources = [str(HERE / "load" / file) for file in [f"{name}.c", *others]]
-        subprocess.run(["cc", "-O2", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-o",
-                        str(PROGRAMS / name), *sources, "-ldl"], check=True)
+    for name in ("calls", "idle", "relay", "peer", "deadline", "waiting", "faults"):
+        compiled(name, PROGRAMS)
 
 
 def cpu_seconds(pid: int) -> tuple[float, float]:
@@ -237,6 +237,63 @@ def bench_relay(rounds: int, seconds: float) -> list[tuple[str, str, str, bool |
             ("added to the median chunk", f"{value:.3f} ms", "< 0.3 ms", value < 0.3)]
 
 
+def faulty_upstream() -> FaultyUpstream:
+    return FaultyUpstream(PROGRAMS / "faults", prefix=on(CLIENT))
+
+
+def bench_deadline(rounds: int, calls: int) -> list[tuple[str, str, str, bool | None]]:
+    with faulty_upstream() as upstream:
+        silent = upstream.provider(limits={"in_flight": 2 * WAITING_CALLS})
+        with running_host(providers=[silent], limits=WAITING_ROOM) as host:
+            command = [*on(CLIENT), str(PROGRAMS / "deadline"), str(host.port), str(calls), str(DEADLINE_SECONDS)]
+            runs = [json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+                    for _ in range(rounds)]
+    least, median = min(run["min_ms"] for run in runs) / 1000, middle(runs, "p50_ms") / 1000
+    most = max(run["max_ms"] for run in runs) / 1000
+    return [(f"{calls:,} calls with a deadline of {DEADLINE_SECONDS} s, upstream silent for 10 s: until TIMEOUT",
+             f"{median:.4f} s ({least:.4f} to {most:.4f})", "never under 2 s, median < 2.05 s",
+             least >= DEADLINE_SECONDS and median < 2.05)]
+
+
+def bench_waiting(rounds: int, seconds: float) -> list[tuple[str, str, str, bool | None]]:
+    alone, crowded = [], []
+    with faulty_upstream() as upstream:
+        silent = upstream.provider(limits={"in_flight": 2 * WAITING_CALLS})
+        listener = {"address": "127.0.0.1:0", "serves": ["websocket", "health"]}
+        with running_host(providers=[*echo_provider(), silent], limits=WAITING_ROOM, listeners=[listener]) as host:
+            load = subprocess.Popen([*on(CLIENT), str(PROGRAMS / "waiting"), str(host.port), str(WAITING_CALLS),
+                                     str(seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+            def ask(word: str) -> str:
+                load.stdin.write(f"{word}\n")
+                line = load.stdout.readline().strip()
+                if not line:
+                    raise RuntimeError("the waiting program failed")
+                return line
+
+            try:
+                for _ in range(rounds):
+                    alone.append(json.loads(ask("measure")))
+                    ask("hold")
+                    crowded.append(json.loads(ask("measure")))
+                    if (waiting := upstream.counts()["open"]) != WAITING_CALLS:
+                        raise RuntimeError(f"{waiting} calls wait at the upstream, expected {WAITING_CALLS}")
+                    ask("release")
+            finally:
+                load.stdin.close()
+                load.wait(30)
+    rows = []
+    for what, name in (("`/livez` over a fresh connection", "live"), ("`call_tool chat` on Echo", "chat")):
+        ratios = [loaded[f"{name}_p99_ms"] / unloaded[f"{name}_p99_ms"] for unloaded, loaded in zip(alone, crowded)]
+        ratio = statistics.median(ratios)
+        rows += [(f"{what}, alone", f"p50 {middle(alone, f'{name}_p50_ms'):.3f} ms, "
+                  f"p99 {middle(alone, f'{name}_p99_ms'):.3f} ms", "", None),
+                 (f"the same while {WAITING_CALLS:,} calls wait", f"p50 {middle(crowded, f'{name}_p50_ms'):.3f} ms, "
+                  f"p99 {middle(crowded, f'{name}_p99_ms'):.3f} ms", "", None),
+                 ("ratio of the two p99", f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f})", "≤ 2", ratio <= 2)]
+    return rows
+
+
 def conditions() -> str:
     model = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                   if line.startswith("model name")), platform.machine())
@@ -247,7 +304,7 @@ def conditions() -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="calls, idle, start, relay; all when none is given")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="calls, idle, start, relay, deadline, waiting; all when none is given")
     parser.add_argument("--short", action="store_true", help="one quick round of each")
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
     options = parser.parse_args()
@@ -265,6 +322,8 @@ def main() -> int:
         "idle": lambda: bench_idle(min(rounds, 3), idle),
         "start": lambda: bench_start(3 if options.short else 15),
         "relay": lambda: bench_relay(min(rounds, 3), seconds),
+        "deadline": lambda: bench_deadline(rounds, 200 if options.short else 1000),
+        "waiting": lambda: bench_waiting(rounds, seconds),
     }
     table = ["| Measurement | Result | Aim | |", "|---|---|---|---|"]
     for name in options.names or measurements:

@@ -58,13 +58,18 @@ void send_all(int fd, const void *bytes, size_t length) {
   }
 }
 
-static void upgrade(int fd, int port) {
+static void ask_upgrade(int fd, int port) {
   char text[1024];
   int length = snprintf(text, sizeof text,
                         "GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                         "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\nSec-WebSocket-Version: 13\r\n\r\n",
                         port);
   send_all(fd, text, (size_t)length);
+}
+
+static void upgrade(int fd, int port) {
+  char text[1024];
+  ask_upgrade(fd, port);
   size_t have = 0;
   while (have < 4 || memcmp(text + have - 4, "\r\n\r\n", 4) != 0) {
     /* Byte by byte, so that nothing of a first frame is taken along. */
@@ -74,14 +79,18 @@ static void upgrade(int fd, int port) {
   if (strncmp(text, "HTTP/1.1 101", 12) != 0) fail("the upgrade was refused");
 }
 
+static void say_hello(int fd) {
+  static const char text[] = "{\"op\":\"hello\",\"client_name\":\"load\"}";
+  uint8_t frame[sizeof text + FRAME_HEAD_BYTES];
+  send_all(fd, frame, frame_text(frame, text, sizeof text - 1));
+}
+
 void channel_open(channel *channel, int port, int source, int hello) {
   *channel = (struct channel){.fd = tcp_connect(port, source)};
   upgrade(channel->fd, port);
   if (!hello) return;
-  static const char text[] = "{\"op\":\"hello\",\"client_name\":\"load\"}";
-  uint8_t frame[sizeof text + FRAME_HEAD_BYTES];
   char answer[256];
-  send_all(channel->fd, frame, frame_text(frame, text, sizeof text - 1));
+  say_hello(channel->fd);
   channel_wait(channel, answer, sizeof answer);
   if (!contains(answer, strlen(answer), "\"ok\":true")) {
     fprintf(stderr, "load: hello was answered with %s\n", answer);
@@ -90,6 +99,35 @@ void channel_open(channel *channel, int port, int source, int hello) {
 }
 
 void channel_nonblocking(channel *channel) { fcntl(channel->fd, F_SETFL, O_NONBLOCK); }
+
+void channel_begin(channel *channel, int port) {
+  channel->fd = tcp_connect(port, 0);
+  channel->upgrading = 1;
+  channel->length = 0;
+  ask_upgrade(channel->fd, port);
+  channel_nonblocking(channel);
+}
+
+void channel_leave(channel *channel, int reset) {
+  struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+  if (reset) setsockopt(channel->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  close(channel->fd);
+  channel->fd = -1;
+  channel->length = 0;
+}
+
+/* The length of the answer to the upgrade once it has come, and then says hello; 0 before. */
+static size_t take_upgrade(channel *channel) {
+  const char *text = (const char *)channel->input;
+  for (size_t end = 4; end <= channel->length; end++) {
+    if (memcmp(text + end - 4, "\r\n\r\n", 4) != 0) continue;
+    if (strncmp(text, "HTTP/1.1 101", 12) != 0) fail("the upgrade was refused");
+    channel->upgrading = 0;
+    say_hello(channel->fd);
+    return end;
+  }
+  return 0;
+}
 
 size_t frame_text_offset(size_t length) { return length < 126 ? 6 : length < 65536 ? 8 : 14; }
 
@@ -160,7 +198,7 @@ size_t channel_read(channel *channel, message_handler handler, void *context) {
     if (got <= 0) fail("the server ended a connection");
     total += (size_t)got;
     channel->length += (size_t)got;
-    size_t taken = take_frames(channel, handler, context);
+    size_t taken = channel->upgrading ? take_upgrade(channel) : take_frames(channel, handler, context);
     if (taken > 0) memmove(channel->input, channel->input + taken, channel->length - taken);
     channel->length -= taken;
     if ((size_t)got < room) break;

@@ -15,6 +15,7 @@ static const uint8_t frame_mask[4] = {0x5a, 0xc3, 0x17, 0x8e};
 /* One connection and what was received of its unfinished frame. */
 typedef struct channel {
   int fd;
+  int upgrading; /* the answer to the upgrade is still to come */
   uint8_t *input;
   size_t length, capacity;
 } channel;
@@ -26,6 +27,10 @@ _Noreturn void fail(const char *what);
 int tcp_connect(int port, int source); /* blocking; 127.0.0.x by `source`, TCP_NODELAY */
 void channel_open(channel *channel, int port, int source, int hello);
 void channel_nonblocking(channel *channel);
+/* Opens without waiting for answers: channel_read says hello when it may, and the first message is the hello_ack. */
+void channel_begin(channel *channel, int port);
+/* Leaves without a close frame, by a FIN or a RST, and forgets what was received. */
+void channel_leave(channel *channel, int reset);
 /* Writes a text frame into `frame`, which holds FRAME_HEAD_BYTES more than the text; returns its length. */
 size_t frame_text(uint8_t *frame, const char *text, size_t length);
 /* Overwrites `length` bytes at `offset` of the text in a frame made by frame_text. */

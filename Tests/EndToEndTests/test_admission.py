@@ -1,9 +1,11 @@
 """Limits on what runs at once: refused at once, by name, and free again after."""
 
+import asyncio
+import statistics
 
 import pytest
 
-from client import Client
+from client import Client, Raw
 from conftest import PLAIN
 from fake_upstream import provider
 
@@ -62,6 +64,48 @@ async def test_one_provider_at_its_limit_does_not_hinder_another(start_host, ups
         assert (await client.chat("say yes", model="two/fake-1"))["text"] == "yes"
         upstream.release()
         await held.result()
+
+
+async def test_a_thousand_waiting_calls_hinder_neither_probes_nor_another_provider(start_host, upstream):
+    calls, probes, least = 1000, 40, 0.005  # least: what a busy machine may add to a probe at any time
+    listener = {"address": "127.0.0.1:0", "serves": ["websocket", "health"]}
+    host = start_host(
+        providers=[{"id": "echo", "plugin": "echo"}, provider(upstream, limits={"in_flight": calls})],
+        limits={"in_flight": calls + 8, "session_in_flight": calls}, listeners=[listener], **PLAIN)
+    clock = asyncio.get_running_loop().time
+
+    async def live() -> None:
+        raw = await Raw.connect(host.port)
+        await raw.send(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert (await raw.head())[0] == 200
+        raw.close()
+
+    async def echo(client: Client) -> None:
+        assert (await client.chat("ping", model="echo-1"))["text"] == "ping"
+
+    async def measure(client: Client) -> list[float]:
+        """The middle time of a probe and of a call."""
+        times: list[list[float]] = [[], []]
+        for _ in range(probes):
+            for asked, kept in zip((live(), echo(client)), times):
+                began = clock()
+                await asked
+                kept.append(clock() - began)
+        return [statistics.median(kept) for kept in times]
+
+    async with Client.open(host.url) as other, Client.open(host.url) as full:
+        await measure(other)  # the first ones open what the later use
+        alone = await measure(other)
+        held = [await full.call(prompt="hold", model="fake-1", timeout=100) for _ in range(calls)]
+        await upstream.until(lambda: len(upstream.open) == calls, "every call waits at the upstream", 60)
+        crowded = await measure(other)
+        ended = [frame for call in held for frame in call.frames if frame["op"] == "call_tool_res"]
+        assert len(upstream.open) == calls and not ended, "all still wait"
+        for before, now in zip(alone, crowded):
+            assert now < 10 * max(before, least), (alone, crowded)
+        upstream.release()
+        for call in held:
+            assert (await call.result())["text"] == "held"
 
 
 async def test_a_bounded_queue_holds_a_call_back_and_then_runs_it(start_host, upstream):

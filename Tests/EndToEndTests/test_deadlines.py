@@ -81,6 +81,27 @@ async def test_total_runs_out_however_lively_the_stream(host, upstream):
         await upstream.until(lambda: not upstream.open, "the exchange is aborted")
 
 
+async def test_many_deadlines_at_once_end_in_their_order_and_none_early(start_host, upstream):
+    calls, totals = 60, (0.9, 0.5, 0.2)  # the longest is asked for first
+    host = start_host(providers=[provider(upstream, limits={"in_flight": calls})],
+                      limits={"in_flight": calls, "session_in_flight": calls}, **PLAIN)
+    ended: list[float] = []
+
+    async def one(client: Client, total: float) -> None:
+        began = asyncio.get_running_loop().time()
+        call = await client.call(prompt="silent", timeout=total)
+        result = await call.result()
+        elapsed = asyncio.get_running_loop().time() - began
+        assert result["error"]["code"] == "TIMEOUT" and result["error"]["details"]["clock"] == "total"
+        assert total <= elapsed < 10 * total
+        ended.append(total)
+
+    async with Client.open(host.url) as client:
+        await asyncio.gather(*(one(client, total) for total in totals for _ in range(calls // len(totals))))
+        assert ended == sorted(ended) and len(ended) == calls
+        await upstream.until(lambda: not upstream.open, "every exchange is aborted")
+
+
 async def test_tool_seconds_bounds_what_a_client_asks(start_host, upstream):
     host = start_host(providers=[provider(upstream)], timeouts={"tool_seconds": 0.5}, **PLAIN)
     async with Client.open(host.url) as client:
