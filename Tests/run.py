@@ -4,6 +4,7 @@ The numbers are read from the JUnit files that both write. A run that left no su
 its file does not explain, counts as one failure more: a crash never looks like success.
 """
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -26,18 +27,29 @@ class Count:
             else:
                 self.passed += 1
 
-    def run(self, command: list[str], reports: list[pathlib.Path], required: pathlib.Path) -> None:
-        """Runs `command` and adds what `reports` say; `required` is the one that must exist afterwards."""
+    def run(self, command: list[str], reports: list[pathlib.Path], required: pathlib.Path, **environment: str) -> None:
+        """Runs `command` and adds what `reports` say; `required` is the one that must exist afterwards.
+
+        `environment` is added to this process's own.
+        """
         for report in reports:
             report.unlink(missing_ok=True)
         before = self.failed
-        status = subprocess.run(command, cwd=ROOT).returncode
+        status = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}).returncode
         for report in reports:
             if report.exists():
                 self.read(report)
         if not required.exists() or (status != 0 and self.failed == before):
             print(f"{command[0]} ended with status {status} and no test to show for it", file=sys.stderr)
             self.failed += 1
+
+    def report(self) -> int:
+        """Prints the last line; returns the exit status."""
+        if self.skipped:
+            print(f"{self.skipped} skipped; the reasons stand above")
+        sys.stderr.flush()
+        print(f"{self.passed} passed, {self.failed} failed", flush=True)
+        return 1 if self.failed or not self.passed else 0
 
 
 def main() -> int:
@@ -55,11 +67,7 @@ def main() -> int:
         [sys.executable, "-m", "pytest", str(ROOT / "Tests" / "EndToEndTests"), f"--junitxml={report}", "-m",
          "long" if long else "not long"],
         [report], required=report)
-    if count.skipped:
-        print(f"{count.skipped} skipped; the reasons stand above")
-    sys.stderr.flush()
-    print(f"{count.passed} passed, {count.failed} failed", flush=True)
-    return 1 if count.failed or not count.passed else 0
+    return count.report()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,12 @@ public struct MockChat {
     try instance.open(PRV_CALL_CHAT, body: body, model: model ?? self.model)
   }
 
+  /// Ends a call that a test leaves: a Swift task that waits for ever is never freed, nor what it holds.
+  public func cancel(_ call: MockCall) {
+    instance.cancel(call)
+    host.run()
+  }
+
   /// Answers the newest exchange with a stream; cut: it ends without `[DONE]`.
   public func stream(_ data: [String], isCut: Bool = false) {
     let exchange = host.exchanges[host.exchanges.count - 1]

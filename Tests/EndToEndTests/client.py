@@ -10,7 +10,9 @@ import struct
 import websockets
 from websockets.asyncio.client import connect as open_websocket
 
-REPLY_SECONDS = 20
+from host import PATIENCE
+
+REPLY_SECONDS = 20 * PATIENCE
 
 
 async def within(awaitable, seconds: float = REPLY_SECONDS):

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from fake_upstream import FakeUpstream, provider
-from host import BINARY, Host, configuration
+from host import BINARY, PATIENCE, Host, configuration
 
 TEST_SECONDS = 120
 
@@ -25,7 +25,7 @@ def pytest_pyfunc_call(pyfuncitem):
 
     async def limited():
         seconds = 900 if pyfuncitem.get_closest_marker("long") else TEST_SECONDS
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds * PATIENCE):
             await pyfuncitem.obj(**arguments)
 
     asyncio.run(limited())

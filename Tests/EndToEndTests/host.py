@@ -15,8 +15,10 @@ BUILD = pathlib.Path(os.environ.get("PATCHBAY_BUILD", ROOT / ".build" / "release
 BINARY = BUILD / "patchbay"
 PLUGINS = BUILD / "plugins"
 
-START_SECONDS = 20
-STOP_SECONDS = 20
+# How many times as long as usual everything may take: a sanitized host is slow, above all to hash its plugins.
+PATIENCE = float(os.environ.get("PATCHBAY_PATIENCE", 1))
+START_SECONDS = 20 * PATIENCE
+STOP_SECONDS = 20 * PATIENCE
 LINE = re.compile(r"^\S+ (?P<level>debug|info|warning|error) (?P<rest>.*)$")
 
 
@@ -32,9 +34,13 @@ def configuration(**changes) -> dict:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """What the host needs and nothing of the machine's own: no proxy, no key."""
+    """What the host needs and nothing of the machine's own: no proxy, no key.
+
+    A variable SANITIZED_NAME reaches it as NAME: `make tsan` and `make asan` tell a sanitized host so what to do.
+    """
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    return {**kept, **changes}
+    told = {name.removeprefix("SANITIZED_"): value for name, value in os.environ.items() if name.startswith("SANITIZED_")}
+    return {**kept, **told, **changes}
 
 
 class Host:

@@ -47,7 +47,8 @@ import Testing
   ])
   func `has a path without v1`(base: String?, url: String) throws {
     let glm = try MockChat.glm(base.map { #"{"has_key":true,"base_url":"\#($0)"}"# } ?? #"{"has_key":true}"#)
-    _ = try glm.open()
+    let asked = try glm.open()
+    defer { glm.cancel(asked) }
     #expect(glm.host.exchanges[0].url == url)
   }
 
@@ -111,7 +112,8 @@ import Testing
   ])
   func `asks for thinking as the model takes it`(model: String, level: String, expected: String) throws {
     let glm = try MockChat.glm()
-    _ = try glm.open(#"{"messages":[],"patchbay":{"thinking":"\#(level)"}}"#, model: model)
+    let asked = try glm.open(#"{"messages":[],"patchbay":{"thinking":"\#(level)"}}"#, model: model)
+    defer { glm.cancel(asked) }
     #expect(glm.host.exchanges[0].body.hasSuffix(",\(expected)}"))
   }
 
@@ -131,7 +133,8 @@ import Testing
 
   @Test func `moves sampling into its open ranges, and knows no tool choice but auto`() throws {
     let glm = try MockChat.glm()
-    _ = try glm.open(#"{"messages":[],"temperature":1,"top_p":0}"#)
+    let asked = try glm.open(#"{"messages":[],"temperature":1,"top_p":0}"#)
+    defer { glm.cancel(asked) }
     #expect(glm.host.exchanges[0].body.contains(#""temperature":0.99,"top_p":0.01"#))
     let call = try glm.open(#"{"messages":[],"tools":[{}],"tool_choice":"required"}"#)
     glm.host.run()

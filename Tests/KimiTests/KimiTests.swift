@@ -63,7 +63,8 @@ import Testing
   ])
   func `sends no sampling to models that fix it`(model: String, isSent: Bool) throws {
     let kimi = try MockChat.kimi()
-    _ = try kimi.open(#"{"messages":[],"temperature":0.3,"top_p":0.5}"#, model: model)
+    let asked = try kimi.open(#"{"messages":[],"temperature":0.3,"top_p":0.5}"#, model: model)
+    defer { kimi.cancel(asked) }
     #expect(kimi.host.exchanges[0].body.contains(#""temperature":0.3,"top_p":0.5"#) == isSent)
     #expect(kimi.host.exchanges[0].body.contains("temperature") == isSent)
   }
@@ -77,7 +78,8 @@ import Testing
   ])
   func `asks for thinking as the model takes it`(model: String, level: String, expected: String?) throws {
     let kimi = try MockChat.kimi()
-    _ = try kimi.open(#"{"messages":[],"patchbay":{"thinking":"\#(level)"}}"#, model: model)
+    let asked = try kimi.open(#"{"messages":[],"patchbay":{"thinking":"\#(level)"}}"#, model: model)
+    defer { kimi.cancel(asked) }
     let body = kimi.host.exchanges[0].body
     if let expected { #expect(body.contains(expected)) }
     #expect((body.contains("thinking") || body.contains("reasoning_effort")) == (expected != nil))
@@ -87,9 +89,10 @@ import Testing
     let kimi = try MockChat.kimi()
     let turn =
       #"{"role":"assistant","reasoning_content":" a\u0062 ","tool_calls":[{"id":"f:0","type":"function","function":{"name":"f","arguments":"{}"}}]}"#
-    _ = try kimi.open(
+    let asked = try kimi.open(
       #"{"messages":[{"role":"developer","content":"d"},{"content":"",\#(turn.dropFirst())],"max_tokens":9,"patchbay":{"session":"s1"}}"#
     )
+    defer { kimi.cancel(asked) }
     #expect(
       kimi.host.exchanges[0].body
         == #"{"model":"kimi-k2.6","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"system","content":"d"},\#(turn)],"max_completion_tokens":9,"prompt_cache_key":"s1"}"#

@@ -51,7 +51,8 @@ import Testing
 
   @Test func `returns text that came before the search`() throws {
     let kimi = try MockChat.kimi()
-    _ = try kimi.open(Self.question)
+    let asked = try kimi.open(Self.question)
+    defer { kimi.cancel(asked) }
     kimi.stream(Self.search(#","content":"Wait""#))
     #expect(kimi.host.exchanges[1].body.contains(#""content":"Wait","reasoning_content""#))
   }

@@ -28,7 +28,8 @@ import Testing
 
   @Test func `always asks the upstream for a stream`() throws {
     let server = try MockChat.openAICompatible()
-    _ = try server.instance.open(PRV_CALL_CHAT, body: #"{"messages":[]}"#, model: "m", streams: false)
+    let asked = try server.instance.open(PRV_CALL_CHAT, body: #"{"messages":[]}"#, model: "m", streams: false)
+    defer { server.cancel(asked) }
     #expect(server.host.exchanges[0].body.contains(#""stream":true"#))
   }
 
@@ -181,9 +182,10 @@ import Testing
     let server = try MockChat.openAICompatible(
       #"{"base_url":"http://h/openai?v=1","has_key":true,"key_header":"api-key","ask_for_usage":false,"return_reasoning":false,"max_tokens_member":"max_completion_tokens"}"#
     )
-    _ = try server.open(
+    let asked = try server.open(
       #"{"messages":[{"role":"assistant","reasoning_content":"r","content":"c"}],"max_tokens":4,"patchbay":{"thinking":"max"}}"#
     )
+    defer { server.cancel(asked) }
     let exchange = server.host.exchanges[0]
     #expect(exchange.url == "http://h/openai/chat/completions?v=1")
     #expect(exchange.authScheme == "header:api-key")
@@ -195,7 +197,8 @@ import Testing
 
   @Test func `asks without a key when there is none`() throws {
     let server = try MockChat.openAICompatible(#"{"base_url":"http://h","has_key":false}"#)
-    _ = try server.open()
+    let asked = try server.open()
+    defer { server.cancel(asked) }
     #expect(server.host.exchanges[0].authReference == "")
   }
 
