@@ -67,7 +67,8 @@ let package = Package(
       name: "patchbay", dependencies: ["Host", "Wire", "JSON", "Bytes", "CLinux"], swiftSettings: settings),
     // The decision core in a simulated world: `make simulate`.
     .executableTarget(
-      name: "simulate", dependencies: ["Decisions"], path: "Tests/Simulation", swiftSettings: settings),
+      name: "simulate", dependencies: ["Decisions"], path: "Tests/Simulation", exclude: ["mutants.py"],
+      swiftSettings: settings),
     tests(of: "Bytes"),
     tests(of: "JSON", dependencies: ["Bytes"]),
     tests(of: "Wire", dependencies: ["Bytes"]),

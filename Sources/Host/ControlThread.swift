@@ -12,6 +12,8 @@ final class ControlPort: Sendable {
     case stop
     /// SIGHUP.
     case reload
+    /// Somebody asks at the control socket.
+    case request
     case woken
     case timeout
   }
@@ -42,13 +44,16 @@ final class ControlPort: Sendable {
   }
 
   /// Waits for the next event, until `deadline`.
-  func next(until deadline: Instant) -> Event {
+  ///
+  /// - Parameter socket: the control socket; negative: there is none.
+  func next(until deadline: Instant, socket: Int32 = -1) -> Event {
     while true {
       var descriptors = [
         pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
         pollfd(fd: wakeDescriptor, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: socket, events: Int16(POLLIN), revents: 0),
       ]
-      let ready = poll(&descriptors, 2, Self.milliseconds(until: deadline))
+      let ready = poll(&descriptors, 3, Self.milliseconds(until: deadline))
       if ready == 0 { return .timeout }
       if descriptors[0].revents != 0 {
         var information = signalfd_siginfo()
@@ -60,6 +65,7 @@ final class ControlPort: Sendable {
         _ = read(wakeDescriptor, &count, 8)
         return .woken
       }
+      if descriptors[2].revents != 0 { return .request }
     }
   }
 

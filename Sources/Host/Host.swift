@@ -12,10 +12,13 @@ package struct HostError: Error, CustomStringConvertible {
 /// The thread that calls `run` becomes the control thread. Order of the start: descriptors, listeners, loops (from here
 /// clients connect and are told that the host is starting), plugins, HTTP library, models, ready.
 package final class Host {
-  private let configuration: Configuration
-  private let log: Log
+  /// What is in force; a reload brings another.
+  var configuration: Configuration
+  let log: Log
   private let control: ControlPort
-  private let services: HostServices
+  let services: HostServices
+  /// Reads the configuration anew.
+  let readAgain: () throws(ConfigurationErrors) -> Configuration
   private let directory = LoopDirectory()
   private let startedAt = Instant.now()
   private let onReady: (BindAddress) -> Void
@@ -23,15 +26,20 @@ package final class Host {
   /// The first address that serves WebSocket.
   private var socketAddress: BindAddress?
 
-  /// - Parameter onReady: told once where clients connect, if they can, when the providers are up; called on a loop.
-  package init(configuration: Configuration, log: Log, onReady: @escaping (BindAddress) -> Void = { _ in }) {
+  /// - Parameters:
+  ///   - readAgain: reads the configuration anew for a reload; called on the control thread.
+  ///   - onReady: told once where clients connect, if they can, when the providers are up; called on a loop.
+  package init(
+    configuration: Configuration, log: Log, readAgain: @escaping () throws(ConfigurationErrors) -> Configuration,
+    onReady: @escaping (BindAddress) -> Void = { _ in }
+  ) {
     self.configuration = configuration
+    self.readAgain = readAgain
     self.log = log
     self.onReady = onReady
     control = ControlPort()
     let core = Core(configuration.coreSettings)
-    let principals = Principals(
-      configuration.auth.principals.map { ($0.name, Principals.Role($0.role), $0.token.value) })
+    let principals = Principals(configuration.auth.known)
     services = HostServices(
       configuration: configuration, log: log, core: core, principals: principals, version: Version.current,
       loopCount: max(1, configuration.loops))
@@ -44,7 +52,8 @@ package final class Host {
       log.warning("Configuration", ("note", sentence))
     }
     keepTurnMemory()
-    try raiseDescriptorLimit()
+    raiseDescriptorLimit()
+    try checkDescriptors(configuration)
     let loops = try makeLoops()
     try listen(on: loops[0])
     for loop in loops { loop.eventLoop.start() }
@@ -54,8 +63,11 @@ package final class Host {
     }
     providers.run()
     for loop in loops { loop.eventLoop.submitPastBound(.work { loop.beginSweeps() }) }
+    let socket = openControlSocket()
     waitForStop(
-      LeaseRecovery(core: services.core, loops: directory, log: log) { providers.name(ofProvider: $0) })
+      providers, LeaseRecovery(core: services.core, loops: directory, log: log) { providers.name(ofProvider: $0) },
+      socket)
+    socket?.close()
     drain(loops)
     providers.stop()
     for loop in loops { loop.eventLoop.stop() }
@@ -77,11 +89,16 @@ package final class Host {
   private static let heapStepBytes: Int32 = 256 << 10
 
   /// One descriptor for each connection and its upstream exchange, and some for plugins, logs and epoll.
-  private func raiseDescriptorLimit() throws(HostError) {
+  private func raiseDescriptorLimit() {
     var limit = rlimit()
     getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     limit.rlim_cur = limit.rlim_max
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
+
+  func checkDescriptors(_ configuration: Configuration) throws(HostError) {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     let needed = configuration.limits.connections + 2 * configuration.limits.inFlight + 64
     guard limit.rlim_cur >= rlim_t(needed) else {
       throw HostError(
@@ -134,15 +151,22 @@ package final class Host {
 
   // MARK: - The stop
 
-  private func waitForStop(_ leases: LeaseRecovery) {
+  private func waitForStop(_ providers: ProviderBringUp, _ leases: LeaseRecovery, _ socket: ControlSocket?) {
     var look = Instant.now()
     while true {
-      switch control.next(until: look) {
+      switch control.next(until: look, socket: socket?.descriptor ?? -1) {
       case .stop: return
-      case .reload: log.warning("Reload is not supported by this version; restart to apply the configuration")
+      case .reload: _ = reload(providers)
+      case .request:
+        socket?.answer { command in
+          switch command {
+          case .reload: reload(providers)
+          }
+        }
       case .woken: break
       case .timeout:
         leases.look(now: .now())
+        providers.retired.look(log)
         look = Instant.now().advanced(milliseconds: LeaseRecovery.intervalMilliseconds)
       }
     }
@@ -182,7 +206,7 @@ package final class Host {
     while connections(loops) > 0 {
       switch control.next(until: deadline) {
       case .stop, .timeout: return false
-      case .woken, .reload: break
+      case .woken, .reload, .request: break
       }
     }
     return true
@@ -190,6 +214,13 @@ package final class Host {
 
   private func connections(_ loops: [HostLoop]) -> Int {
     loops.reduce(0) { $0 + $1.connectionCount.load(ordering: .relaxed) }
+  }
+}
+
+extension Configuration.Auth {
+  /// As `Principals` takes them.
+  var known: [(name: String, role: Principals.Role, token: String)] {
+    principals.map { ($0.name, Principals.Role($0.role), $0.token.value) }
   }
 }
 

@@ -8,15 +8,22 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
   /// How often providers are asked again for their models.
   private static let refreshMilliseconds: UInt64 = 15 * 60_000
 
-  private let services: HostServices
-  private let loops: [HostLoop]
+  let services: HostServices
+  let loops: [HostLoop]
   private let startedAt: Instant
   private let onReady: () -> Void
-  private var registry: ProviderRegistry?
-  private var directory = ModelDirectory(providers: [], configured: [], defaultName: nil)
+  /// Those of the control thread: what was made, and by what configuration.
+  var registry: ProviderRegistry?
+  var plugins: PluginHost?
+  var configuration: Configuration
+  let retired = RetiredInstances()
+  /// Those of loop 0: what its lists are about, and the snapshots that may still be in use.
+  var shown: ProviderRegistry?
+  private(set) var published: [RetiredInstances.WeakRouting] = []
+  var directory = ModelDirectory(providers: [], configured: [], defaultName: nil)
   /// Providers without any model yet, whose list decides when the host is ready.
-  private var awaited: Set<Int> = []
-  private var isReady = false
+  var awaited: Set<Int> = []
+  var isReady = false
 
   /// - Parameter onReady: called once, on loop 0.
   init(services: HostServices, loops: [HostLoop], startedAt: Instant, onReady: @escaping () -> Void) {
@@ -24,16 +31,17 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     self.services = services
     self.loops = loops
     self.startedAt = startedAt
+    configuration = services.configuration
   }
 
   private var log: Log { services.log }
-  private var configuration: Configuration { services.configuration }
 
   func run() {
     let curl = openHTTP()
     let plugins = PluginHost(
       configuration: configuration, log: log, loops: loops.map(\.eventLoop),
       upstream: { [log] loop in curl.map { CurlUpstreamClient(library: $0, loop: loop, log: log) } })
+    self.plugins = plugins
     _ = plugins.detect()
     stage("plugins loaded")
     let registry = plugins.register()
@@ -41,9 +49,8 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     let information = registry.providers.map(\.information)
     _ = services.core.configure(
       configuration.coreSettings, providers: information.map { configuration.limit(of: $0) }, now: .now())
-    directory = ModelDirectory(
-      providers: information, configured: information.map { hasConfiguredModels($0.id) },
-      defaultName: configuration.defaultModel)
+    directory = ModelDirectory(registry, configuration)
+    shown = registry
     for provider in information {
       log.info(
         "Provider active", ("provider", provider.id), ("plugin", provider.pluginID),
@@ -61,6 +68,7 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
   /// Stops the providers; what a plugin still holds is left to the end of the process. Thread: control.
   func stop() {
     guard let registry else { return }
+    retired.stopAll()
     registry.stop()
     for id in registry.destroy() {
       log.warning("A provider still has calls that its plugin did not end", ("provider", id))
@@ -86,36 +94,42 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     return registry.providers[number].information.id
   }
 
-  private func hasConfiguredModels(_ id: String) -> Bool {
-    configuration.providers.contains { $0.id == id && !$0.models.isEmpty }
-  }
-
   // MARK: - Models, on loop 0
 
   private func begin() {
-    guard let registry else { return }
-    awaited = Set(registry.providers.indices.filter { directory.wantsList($0) && !directory.hasModels($0) })
+    guard let shown else { return }
+    awaited = Set(shown.active.filter { directory.wantsList($0) && !directory.hasModels($0) })
     publishWhenReady()
-    askForModels()
+    askAllForModels()
   }
 
-  private func askForModels() {
-    guard let registry else { return }
+  private func askAllForModels() {
     let loop = loops[0].eventLoop
-    for (index, provider) in registry.providers.enumerated() where directory.wantsList(index) {
+    askForModels(of: shown?.active ?? [])
+    _ = loop.schedule(at: loop.now.advanced(milliseconds: Self.refreshMilliseconds), Refresh(self), tag: 0)
+  }
+
+  func askForModels(of providers: [Int]) {
+    guard let shown else { return }
+    let loop = loops[0].eventLoop
+    for index in providers where directory.wantsList(index) {
+      let provider = shown.providers[index]
       let listing = ModelListing(
         of: provider, index: index, on: loop,
-        connectNanoseconds: configuration.timeouts.connectMilliseconds * 1_000_000
-      ) { [self] outcome in listed(outcome, by: index, provider.information.id) }
+        connectNanoseconds: loops[0].configuration.timeouts.connectMilliseconds * 1_000_000
+      ) { [self] outcome in
+        // A reload may have replaced it meanwhile.
+        guard self.shown?.providers[index] === provider else { return }
+        listed(outcome, by: index, provider.information.id)
+      }
       listing.start()
     }
-    _ = loop.schedule(at: loop.now.advanced(milliseconds: Self.refreshMilliseconds), Refresh(self), tag: 0)
   }
 
   private final class Refresh: TimerTarget {
     private let owner: ProviderBringUp
     init(_ owner: ProviderBringUp) { self.owner = owner }
-    func timerFired(_ tag: UInt32) { if !owner.loops[0].isDraining { owner.askForModels() } }
+    func timerFired(_ tag: UInt32) { if !owner.loops[0].isDraining { owner.askAllForModels() } }
   }
 
   private func listed(_ outcome: ModelListing.Outcome, by provider: Int, _ id: String) {
@@ -133,7 +147,7 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     if isReady { publish() } else { publishWhenReady() }
   }
 
-  private func publishWhenReady() {
+  func publishWhenReady() {
     guard !isReady, awaited.isEmpty else { return }
     isReady = true
     publish()
@@ -144,10 +158,12 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     onReady()
   }
 
-  private func publish() {
-    guard let registry else { return }
+  func publish() {
+    guard let shown else { return }
     let routing = Routing(
-      providers: registry.providers, catalogue: directory.catalogue, fallback: configuration.fallback)
+      providers: shown.providers, active: shown.active, catalogue: directory.catalogue,
+      fallback: loops[0].configuration.fallback)
+    published = published.filter { $0.routing != nil } + [RetiredInstances.WeakRouting(routing: routing)]
     for loop in loops { loop.eventLoop.submitPastBound(.work { loop.adopt(routing) }) }
   }
 

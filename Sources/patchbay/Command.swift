@@ -3,7 +3,7 @@ internal import Host
 
 /// What the program can be asked to do, and the exit statuses it answers with.
 enum Command: String, CaseIterable {
-  case serve, check, chat, status, plugin
+  case serve, check, reload, chat, status, plugin
 
   /// The statuses of every command; `status` has its own reading of them (docs/operating.md).
   enum Exit {
@@ -17,6 +17,7 @@ enum Command: String, CaseIterable {
     switch self {
     case .serve: "run the host in the foreground"
     case .check: "validate the configuration and print the timeout table"
+    case .reload: "make a running host read its configuration anew"
     case .chat: "ask a running host one question; the answer streams to the terminal"
     case .status: "show a running host on one screen"
     case .plugin: "list the plugins, or show what one contains"
@@ -38,6 +39,14 @@ enum Command: String, CaseIterable {
       usage: patchbay check [--config FILE]
 
       Exit status 0: the configuration is good; 1: it is not, and each fault is named.
+      """
+    case .reload:
+      """
+      usage: patchbay reload [--config FILE | --state DIRECTORY]
+
+      Finds the host by the state_directory of its configuration (or DIRECTORY) and shows what has changed. SIGHUP does
+      the same. Only the host's own user and root may ask.
+      Exit status 0: applied; 1: refused, the old configuration stays and each fault is named; 2: no host is there.
       """
     case .chat:
       """
@@ -114,6 +123,7 @@ enum Command: String, CaseIterable {
     switch self {
     case .serve: try ServeCommand.run(Options(arguments, valued: ["--config"]))
     case .check: try CheckCommand.run(Options(arguments, valued: ["--config"]))
+    case .reload: try ReloadCommand.run(Options(arguments, valued: ["--config", "--state"]))
     case .chat: try ChatCommand.run(Options(arguments, valued: ["--url", "--model", "--token"], flags: ["--json"]))
     case .status: try StatusCommand.run(Options(arguments, valued: ["--url", "--token"], flags: ["--json"]))
     case .plugin: try PluginCommand.run(Options(arguments, valued: ["--config"], flags: ["--json"]))

@@ -14,7 +14,11 @@ enum ServeCommand {
     }
     let log = Log(level: configuration.log.level, format: configuration.log.format)
     let program = CommandLine.arguments.first ?? "patchbay"
-    let host = Host(configuration: configuration, log: log) { address in
+    let path = options["--config"]
+    let host = Host(
+      configuration: configuration, log: log,
+      readAgain: { () throws(ConfigurationErrors) in try Configuration.load(path: path) }
+    ) { address in
       guard !"\(address)".hasPrefix("unix:") else { return }  // `chat` speaks TCP only
       Terminal.print("\nReady. From another terminal:\n\n  \(program) chat --url ws://\(address) \"Hello\"\n")
     }

@@ -86,6 +86,11 @@ final class Ledger {
       hold(
         provider.queued == 0 || provider.inFlight >= provider.limit || reading.inFlight >= reading.globalLimit,
         "somebody waits for provider \(index), which has room")
+      if case .closed = provider.breaker {
+      } else {
+        hold(
+          provider.queued == 0, "\(provider.queued) wait for provider \(index), whose breaker is \(provider.breaker)")
+      }
       hold((1...provider.configuredLimit).contains(provider.limit), "an adaptive limit of \(provider.limit)")
       if case .halfOpen(let probe) = provider.breaker {
         hold(leases[probe] != nil, "provider \(index) is half-open and nobody probes")

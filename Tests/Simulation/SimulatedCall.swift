@@ -37,6 +37,7 @@ final class SimulatedCall {
   private var passedBy: [UInt64: Int] = [:]
   /// Set while the call is being begun: a refusal is its caller's to send.
   private var isStarting = false
+  private var wasCancelled = false
   private(set) var isWaiting = false
   /// It left the queue because the breaker opened, and does not know yet.
   var isSentAway = false
@@ -92,12 +93,14 @@ final class SimulatedCall {
   private func ask() {
     let request = Admission.Request(
       ticket: ticket, provider: provider, session: session.number, owner: id, leaseNanoseconds: leaseNanoseconds)
+    let before = world.breaker(of: provider)
     let decision = world.core.admit(request, now: world.now)
     world.touched()
     switch consume decision {
     case .admitted(let permit):
       world.ledger.hold(!world.isDraining, "admitted by a host that drains")
       world.ledger.given(permit.lease, to: self)
+      world.checkPassage(permit.lease, provider, before)
       self.permit = consume permit
       perform(machine.admitted(now: world.now))
     case .queued:
@@ -170,9 +173,11 @@ final class SimulatedCall {
 
   private func move() {
     let lease = permit?.lease
+    let before = world.breaker(of: provider)
     guard let lease, let effects = world.core.transfer(lease, to: provider, now: world.now) else {
       return perform(machine.moved(false, now: world.now))
     }
+    world.checkPassage(lease, provider, before)
     world.tell(effects)
     perform(machine.moved(true, now: world.now))
   }
@@ -261,6 +266,7 @@ final class SimulatedCall {
 
   func cancel() {
     guard conclusion == nil else { return }
+    wasCancelled = true
     perform(machine.cancelled())
   }
 
@@ -306,11 +312,12 @@ final class SimulatedCall {
     case .timedOut(.progress, let limit):
       ledger(pieces > 0 && world.now.nanoseconds(since: lastPieceAt) >= limit, "progress ran out early")
     case .timedOut(.connect, _): ledger(false, "the connect clock is the upstream client's")
-    case .cancelled: break
+    case .cancelled: ledger(wasCancelled, "cancelled by nobody")
     case .refused, .unavailable, .draining: ledger(machine.attempts == 0, "refused after an attempt")
     }
     ledger(machine.wake == .never && machine.hasEnded, "a call that ended still wants to be woken")
     let slack = loop.stalledNanoseconds - stalledBefore + 1_000_000_000
-    ledger(took <= total + world.scenario.queueNanoseconds + slack, "ended \(took) after it began, its total is \(total)")
+    ledger(
+      took <= total + world.scenario.queueNanoseconds + slack, "ended \(took) after it began, its total is \(total)")
   }
 }

@@ -51,9 +51,12 @@ final class SimulatedUpstream {
 
   private func mood(of provider: Int) -> Mood {
     if moods[provider].until <= world.now {
-      let mood = world.chance.pick([Mood.well, .well, .well, .well, .well, .well, .flaky, .flaky, .down, .crowded, .exhausted])
+      let mood = world.chance.pick([
+        Mood.well, .well, .well, .well, .well, .well, .flaky, .flaky, .down, .crowded, .exhausted,
+      ])
       moods[provider] = (
-        mood, world.now.advanced(nanoseconds: world.chance.milliseconds(5_000, mood == .well ? 1_200_000 : 240_000)))
+        mood, world.now.advanced(nanoseconds: world.chance.milliseconds(5_000, mood == .well ? 1_200_000 : 240_000))
+      )
     }
     return moods[provider].mood
   }

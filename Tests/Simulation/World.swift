@@ -170,7 +170,11 @@ final class World {
     guard chance.once(in: 3_000) else { return }
     // A thread that is not run for a while, or a machine that stands still.
     let until = now.advanced(nanoseconds: chance.milliseconds(50, 8_000))
-    if chance.once(in: 5) { for loop in loops { loop.stall(until: until) } } else { chance.pick(loops).stall(until: until) }
+    if chance.once(in: 5) {
+      for loop in loops { loop.stall(until: until) }
+    } else {
+      chance.pick(loops).stall(until: until)
+    }
   }
 
   private func check() {
@@ -229,6 +233,20 @@ final class World {
   }
 
   // MARK: - What the others do
+
+  func breaker(of provider: Int) -> Breaker.State { core.read(now: now).providers[provider].breaker }
+
+  /// A call was let through to a provider whose breaker was as `before`.
+  func checkPassage(_ lease: Leases.ID, _ provider: Int, _ before: Breaker.State) {
+    switch before {
+    case .closed: break
+    case .halfOpen: ledger.hold(false, "a second probe of provider \(provider)")
+    case .open(let until):
+      ledger.hold(until <= now, "a call went to provider \(provider), which is left alone")
+      ledger.hold(
+        breaker(of: provider) == .halfOpen(probe: lease), "a probe of provider \(provider) is not known as one")
+    }
+  }
 
   func touched() { isDirty = true }
 
@@ -320,7 +338,8 @@ final class World {
   /// Nobody who is the first of its session is passed by another session more than twice.
   private func checkFairness(_ served: SimulatedCall) {
     for loop in loops {
-      for call in loop.calls where call.isWaiting && call.provider == served.provider && call.session !== served.session {
+      for call in loop.calls where call.isWaiting && call.provider == served.provider && call.session !== served.session
+      {
         guard granted[call.ticket] == nil, call.isFirstOfSession else { continue }
         let times = call.passed(by: served.session.serial &* 8 &+ UInt64(served.loop.index))
         ledger.hold(times <= 2, "a call was passed \(times) times by the same session")
@@ -369,7 +388,8 @@ final class World {
     let rates = scenario.rates
     meters.fill(now: now, rates)
     let has = meters.hasToken(principal: principal, address: Int(address.low), rates)
-    ledger.hold(refusal == nil ? has.surely || has.perhaps : !has.surely, "a rate is not kept: \(String(describing: refusal))")
+    ledger.hold(
+      refusal == nil ? has.surely || has.perhaps : !has.surely, "a rate is not kept: \(String(describing: refusal))")
     ledger.hold(refusal.map { $0.retryAfterNanoseconds > 0 } ?? true, "too fast, and no time to wait")
     if refusal == nil { meters.take(principal: principal, address: Int(address.low)) }
     return refusal == nil

@@ -76,16 +76,14 @@ MUTANTS = {
         "        return Refusal(scope: .principal"),
     "a bucket holds one token more": ("TokenBucket", "UInt64(rate.burst - 1)", "UInt64(rate.burst)"),
     "an adaptive limit falls to nothing": ("AdaptiveLimit", "max(1, current / 2)", "current / 2"),
-    "a call is tried again after a piece of its answer": (
-        "CallMachine", "guard state == .running, !hasAnswer, attempts", "guard state == .running, attempts"),
+    "a piece of an answer is forgotten": ("CallMachine", "    hasAnswer = true\n", ""),
     "a call is tried once more than configured": (
         "CallMachine", "!hasAnswer, attempts < policy.attempts else", "!hasAnswer, attempts <= policy.attempts else"),
     "a timer is not disarmed at the end": (
         "CallMachine", "    case .running: clocks.next\n    case .asking, .moving, .ended: .never",
         "    case .running, .ended: clocks.next\n    case .asking, .moving: .never"),
-    "a grant is used by a call that is over": (
-        "CallMachine", "    guard state == .queued else { return .nothing }\n    return open(now: now)",
-        "    return open(now: now)"),
+    "a grant that is under way finds its call given up": (
+        "CallMachine", "      isGrantComing = true\n      return .wait", "      return end(.cancelled)"),
     "a try begins after the budget is spent": (
         "CallMachine", "isAvailable, left > 0, next < last {", "isAvailable, left > 0 {"),
     "Retry-After is not kept": ("RetryPolicy", "max(spread, failure.retryAfterNanoseconds)", "spread"),

@@ -14,7 +14,8 @@ extension ConfigurationSchema {
 
   static let principal: [Setting<Configuration.Auth.Principal>] = [
     .text("name", \.name, 1...64, .identifier, "How the log and the metrics name it; each has its own.").required(),
-    .secret("token", { $0.token = $1 }, characters: 16, "What it says in its hello; each has its own.").required(),
+    .secret("token", { $0.token = $1 }, { $0.token }, characters: 16, "What it says in its hello; each has its own.")
+      .required(),
     .choice(
       "role", \.role, [("client", .client), ("viewer", .viewer), ("admin", .admin)],
       "Clients call, viewers see the page and the metrics, admins do both and operate."),
@@ -30,7 +31,9 @@ extension ConfigurationSchema {
     .text("plugin", \.plugin, 1...64, .identifier, "The provider's id in its plugin. Absent: the same as id.")
       .derived(),
     .flag("enabled", \.isEnabled, "false keeps the entry and leaves the provider out."),
-    .secret("api_key", { $0.apiKey = $1 }, characters: 8, "Added to requests by the host; the plugin never sees it."),
+    .secret(
+      "api_key", { $0.apiKey = $1 }, { $0.apiKey }, characters: 8,
+      "Added to requests by the host; the plugin never sees it."),
     .text("base_url", \.baseURL, 8...2048, .url, "Absent: the plugin's default."),
     .models("models", \.models, "Ids, or objects of id, aliases, context_tokens, output_tokens, capabilities."),
     .object(
@@ -121,6 +124,8 @@ extension Setting<Configuration.Listener> {
         guard let index = reader.choice(element.0, element.1, names.map(\.name)) else { return }
         services.insert(names[index].service)
       }
+    }.showing { root in
+      ConfigurationReader.words(names.filter { root[keyPath: keyPath].contains($0.service) }.map(\.name))
     }
   }
 }
@@ -144,7 +149,7 @@ extension Setting<ProviderSettings> {
         }
         return model
       }
-    }
+    }.showing { "\($0[keyPath: keyPath].map(\.id))" }
   }
 
   /// An object that is handed on as JSON.
@@ -163,6 +168,6 @@ extension Setting<ProviderSettings> {
         return
       }
       root[keyPath: keyPath] = text
-    }
+    }.showing { $0[keyPath: keyPath] }
   }
 }

@@ -71,6 +71,14 @@ package struct ProviderSettings: Sendable, Equatable {
   /// Found in the environment, not in the file.
   package var isDetected = false
 
+  /// Whether an instance made with `other` serves as well: limits are the host's, not the instance's.
+  func makesTheSame(as other: ProviderSettings) -> Bool {
+    var copy = self
+    copy.limits = other.limits
+    copy.isDetected = other.isDetected
+    return copy == other
+  }
+
   package init(id: String, plugin: String) {
     self.id = id
     self.plugin = plugin

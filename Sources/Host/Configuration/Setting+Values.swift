@@ -9,7 +9,7 @@ extension Setting {
     let facts = Self.countFacts(key, range, unit, reason, standard: "\(Root.blank[keyPath: keyPath])")
     return Setting(facts) { reader, node, path, root in
       if let count = reader.count(node, path, facts, range) { root[keyPath: keyPath] = count }
-    }
+    }.showing { "\($0[keyPath: keyPath])" }
   }
 
   /// A count that is absent by default.
@@ -20,7 +20,7 @@ extension Setting {
     let facts = Self.countFacts(key, range, unit, reason, standard: nil)
     return Setting(facts) { reader, node, path, root in
       if let count = reader.count(node, path, facts, range) { root[keyPath: keyPath] = count }
-    }
+    }.showing { $0[keyPath: keyPath].map { "\($0)" } }
   }
 
   private static func countFacts(
@@ -42,7 +42,7 @@ extension Setting {
       reason: reason, standard: ConfigurationReader.seconds(Root.blank[keyPath: keyPath]))
     return Setting(facts) { reader, node, path, root in
       if let milliseconds = reader.milliseconds(node, path, facts, range) { root[keyPath: keyPath] = milliseconds }
-    }
+    }.showing { ConfigurationReader.seconds($0[keyPath: keyPath]) }
   }
 
   static func flag(_ key: String, _ keyPath: any WritableKeyPath<Root, Bool> & Sendable, _ reason: String) -> Setting {
@@ -54,7 +54,7 @@ extension Setting {
         return
       }
       root[keyPath: keyPath] = flag
-    }
+    }.showing { "\($0[keyPath: keyPath])" }
   }
 
   /// One of some words.
@@ -68,7 +68,7 @@ extension Setting {
       standard: standard.map { "\"\($0.name)\"" })
     return Setting(facts) { reader, node, path, root in
       if let index = reader.choice(node, path, choices.map(\.name)) { root[keyPath: keyPath] = choices[index].value }
-    }
+    }.showing { root in choices.first { $0.value == root[keyPath: keyPath] }?.name }
   }
 
   static func text(
@@ -79,7 +79,7 @@ extension Setting {
       key, characters, format, reason, standard: ConfigurationReader.quoted(Root.blank[keyPath: keyPath]))
     return Setting(facts) { reader, node, path, root in
       if let text = reader.text(node, path, facts.expected, characters, format) { root[keyPath: keyPath] = text }
-    }
+    }.showing { ConfigurationReader.quoted($0[keyPath: keyPath]) }
   }
 
   /// A text that is absent by default.
@@ -90,7 +90,7 @@ extension Setting {
     let facts = Self.textFacts(key, characters, format, reason, standard: nil)
     return Setting(facts) { reader, node, path, root in
       if let text = reader.text(node, path, facts.expected, characters, format) { root[keyPath: keyPath] = text }
-    }
+    }.showing { $0[keyPath: keyPath].map(ConfigurationReader.quoted) }
   }
 
   private static func textFacts(
@@ -115,19 +115,25 @@ extension Setting {
       root[keyPath: keyPath] = elements.compactMap { node, path in
         reader.text(node, path, each, characters, format)
       }
-    }
+    }.showing { "[" + $0[keyPath: keyPath].map(ConfigurationReader.quoted).joined(separator: ", ") + "]" }
   }
 
   /// A token or key of at least `characters` characters.
   static func secret(
-    _ key: String, _ store: @escaping @Sendable (inout Root, Secret) -> Void, characters: Int, _ reason: String
+    _ key: String, _ store: @escaping @Sendable (inout Root, Secret) -> Void,
+    _ load: @escaping @Sendable (Root) -> Secret?, characters: Int, _ reason: String
   ) -> Setting {
     let facts = SettingFacts(
       key: key, expected: "\"env:NAME\" or \"file:/path\" of a secret of at least \(characters) characters",
       reason: reason)
-    return Setting(facts) { reader, node, path, root in
+    var setting = Setting(facts) { reader, node, path, root in
       if let secret = reader.secret(node, path, characters: characters) { store(&root, secret) }
     }
+    setting.show = { root, path in
+      let secret = load(root)
+      return [ShownSetting(path: path, value: secret == nil ? nil : "a secret", secret: secret)]
+    }
+    return setting
   }
 }
 

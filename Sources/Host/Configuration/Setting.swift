@@ -43,6 +43,15 @@ struct SettingFacts: Sendable {
   var limitation = ""
 }
 
+/// A setting's value as the log may show it; secrets are told apart, not shown.
+struct ShownSetting: Equatable, Sendable {
+  var path: String
+  /// nil: absent.
+  var value: String?
+  /// What is compared instead of the value; never shown.
+  var secret: Secret?
+}
+
 /// One row of the schema: a key, its facts, and how its value gets into `Root`.
 struct Setting<Root: Configurable>: Sendable {
   typealias Read = @Sendable (inout ConfigurationReader, JSON5Node, String, inout Root) -> Void
@@ -51,10 +60,19 @@ struct Setting<Root: Configurable>: Sendable {
   let read: Read
   /// What of the value that was read has no effect in this version; nil: nothing.
   var limitation: @Sendable (Root) -> String? = { _ in nil }
+  /// The values of a root, by their paths below `path`.
+  var show: @Sendable (Root, _ path: String) -> [ShownSetting] = { _, _ in [] }
 
   init(_ facts: SettingFacts, read: @escaping Read) {
     self.facts = facts
     self.read = read
+  }
+
+  /// How the value is shown when it changes; nil: absent.
+  func showing(_ value: @escaping @Sendable (Root) -> String?) -> Setting {
+    var copy = self
+    copy.show = { root, path in [ShownSetting(path: path, value: value(root))] }
+    return copy
   }
 
   func required() -> Setting {
@@ -151,7 +169,9 @@ extension Setting {
   static func object(_ key: String, _ reason: String, _ settings: [Setting]) -> Setting {
     let facts = SettingFacts(
       key: key, shape: .object(settings.map(\.facts)), expected: "an object", reason: reason)
-    return Setting(facts) { reader, node, path, root in reader.readObject(settings, node, path, into: &root) }
+    var object = Setting(facts) { reader, node, path, root in reader.readObject(settings, node, path, into: &root) }
+    object.show = { root, path in settings.flatMap { $0.show(root, "\(path).\($0.facts.key)") } }
+    return object
   }
 
   /// An object that may be absent.
@@ -161,11 +181,16 @@ extension Setting {
   ) -> Setting {
     let facts = SettingFacts(
       key: key, shape: .object(settings.map(\.facts)), expected: "an object", reason: reason)
-    return Setting(facts) { reader, node, path, root in
+    var optional = Setting(facts) { reader, node, path, root in
       var element = Element.blank
       reader.readObject(settings, node, path, into: &element)
       root[keyPath: keyPath] = element
     }
+    optional.show = { root, path in
+      guard let element = root[keyPath: keyPath] else { return [] }
+      return settings.flatMap { $0.show(element, "\(path).\($0.facts.key)") }
+    }
+    return optional
   }
 
   /// An array of objects.
@@ -176,7 +201,7 @@ extension Setting {
     let facts = SettingFacts(
       key: key, shape: .list(settings.map(\.facts)), expected: "an array of \(entries.words) objects",
       bounds: .entries(entries), reason: reason)
-    return Setting(facts) { reader, node, path, root in
+    var list = Setting(facts) { reader, node, path, root in
       guard let elements = reader.elements(node, path, facts) else { return }
       root[keyPath: keyPath] = elements.map { node, path in
         var element = Element.blank
@@ -184,6 +209,12 @@ extension Setting {
         return element
       }
     }
+    list.show = { root, path in
+      root[keyPath: keyPath].enumerated().flatMap { index, element in
+        settings.flatMap { $0.show(element, "\(path)[\(index)].\($0.facts.key)") }
+      }
+    }
+    return list
   }
 }
 

@@ -44,8 +44,9 @@ struct HostReport {
 
   private func writeProviders(to buffer: inout ByteBuffer) {
     guard let routing else { return }
-    for (index, provider) in routing.providers.enumerated() {
-      if index > 0 { buffer.append(",") }
+    for (place, index) in routing.active.enumerated() {
+      let provider = routing.providers[index]
+      if place > 0 { buffer.append(",") }
       buffer.appendJSON(string: provider.information.id)
       buffer.append(":{\"state\":\"active\",\"plugin\":")
       buffer.appendJSON(string: provider.information.pluginID)
@@ -81,8 +82,9 @@ struct HostReport {
 
   func writeCapabilities(to buffer: inout ByteBuffer) {
     buffer.append("{")
-    for (index, provider) in (routing?.providers ?? []).enumerated() {
-      if index > 0 { buffer.append(",") }
+    for (place, index) in (routing?.active ?? []).enumerated() {
+      guard let provider = routing?.providers[index] else { continue }
+      if place > 0 { buffer.append(",") }
       buffer.appendJSON(string: provider.information.id)
       buffer.append(":{\"name\":")
       buffer.appendJSON(string: provider.information.displayName)

@@ -10,11 +10,16 @@ struct ModelDirectory {
   }
 
   private var shelves: [Shelf]
+  /// The providers that serve, by number, in the order of the configuration.
+  private let order: [Int]
   private let defaultName: String?
 
-  /// - Parameter configured: whether the operator listed the models of each provider, by the providers' numbers.
-  init(providers: [ProviderInformation], configured: [Bool], defaultName: String?) {
+  /// - Parameters:
+  ///   - configured: whether the operator listed the models of each provider, by the providers' numbers.
+  ///   - order: nil: all, by number.
+  init(providers: [ProviderInformation], configured: [Bool], order: [Int]? = nil, defaultName: String?) {
     self.defaultName = defaultName
+    self.order = order ?? Array(providers.indices)
     shelves = providers.indices.map { index in
       let models = ModelEntry.entries(
         fromJSON: providers[index].modelsJSON, provider: index, providerID: providers[index].id
@@ -35,7 +40,16 @@ struct ModelDirectory {
     shelves[provider].models = models.map { $0.completed(from: builtIn) }
   }
 
-  var catalogue: ModelCatalogue { ModelCatalogue(models: shelves.flatMap(\.models), defaultName: defaultName) }
+  /// Takes over what the same instances have listed before.
+  mutating func keepLists(of old: ModelDirectory, where isSame: (Int) -> Bool) {
+    for index in shelves.indices where index < old.shelves.count && isSame(index) && wantsList(index) {
+      shelves[index].models = old.shelves[index].models
+    }
+  }
+
+  var catalogue: ModelCatalogue {
+    ModelCatalogue(models: order.flatMap { shelves[$0].models }, defaultName: defaultName)
+  }
 
   /// Whether `default_model` names a model there is.
   var hasDefault: Bool { defaultName.map { catalogue[$0] != nil } ?? true }

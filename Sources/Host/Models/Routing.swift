@@ -1,16 +1,21 @@
 /// The providers and their models as one immutable snapshot. Each loop holds its own reference; a call keeps the one it
 /// began with.
 final class Routing: Sendable {
+  /// By number, removed ones among them: a call that began before may still hold one.
   let providers: [any ProviderInstance]
+  /// The numbers of those that serve, in the order of the configuration.
+  let active: [Int]
   let catalogue: ModelCatalogue
   /// Which models may answer for which, as the configuration allows.
   private let fallback: [(from: ModelEntry, to: [ModelEntry])]
 
   /// - Parameter fallback: rules of the configuration; names that no provider serves are left out.
   init(
-    providers: [any ProviderInstance], catalogue: ModelCatalogue, fallback: [Configuration.Fallback] = []
+    providers: [any ProviderInstance], active: [Int]? = nil, catalogue: ModelCatalogue,
+    fallback: [Configuration.Fallback] = []
   ) {
     self.providers = providers
+    self.active = active ?? Array(providers.indices)
     self.catalogue = catalogue
     self.fallback = fallback.compactMap { rule in
       guard let from = catalogue[rule.from] else { return nil }

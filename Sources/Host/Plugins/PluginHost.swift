@@ -73,14 +73,14 @@ package final class PluginHost: Sendable {
   }
 
   private func makeRegistry(_ detected: DetectedProviders) -> ProviderRegistry {
-    var made: [InProcessProvider] = []
+    var made: [ProviderRegistry.Entry] = []
     var refused: [ProviderRefusal] = []
     for settings in detected.providers where settings.isEnabled {
       do throws(PluginFault) {
-        guard !made.contains(where: { $0.information.id == settings.id }) else {
+        guard !made.contains(where: { $0.settings.id == settings.id }) else {
           throw PluginFault("another provider has the same id", remedy: "give each provider its own id")
         }
-        made.append(try make(settings, detected.scan))
+        made.append(ProviderRegistry.Entry(settings: settings, provider: try make(settings, detected.scan)))
       } catch {
         let refusal = ProviderRefusal(id: settings.id, reason: error.reason, remedy: error.remedy)
         log.warning(
@@ -89,7 +89,44 @@ package final class PluginHost: Sendable {
       }
     }
     LoadedCode.giveBackPages(of: detected.scan.loaded)
-    return ProviderRegistry(made: made, refusedProviders: refused, scan: detected.scan)
+    return ProviderRegistry(
+      made, active: Array(made.indices), refusedProviders: refused, scan: detected.scan)
+  }
+
+  /// The registry of another configuration. Providers keep their numbers; one whose settings make the same instance
+  /// keeps that too. When one cannot be made that could before, nothing has changed. Thread: control.
+  package func renew(_ registry: ProviderRegistry, for providers: [ProviderSettings]) throws(ProviderRefusal)
+    -> ProviderRegistry
+  {
+    var entries = registry.entries
+    var active: [Int] = []
+    var refused: [ProviderRefusal] = []
+    var fresh: [InProcessProvider] = []
+    for settings in providers where settings.isEnabled {
+      let known = entries.firstIndex { $0.settings.id == settings.id }
+      if let known, registry.active.contains(known), entries[known].settings.makesTheSame(as: settings) {
+        entries[known].settings = settings
+        active.append(known)
+        continue
+      }
+      do throws(PluginFault) {
+        let entry = ProviderRegistry.Entry(settings: settings, provider: try make(settings, registry.scan))
+        fresh.append(entry.provider)
+        if let known { entries[known] = entry } else { entries.append(entry) }
+        active.append(known ?? entries.count - 1)
+      } catch {
+        let refusal = ProviderRefusal(id: settings.id, reason: error.reason, remedy: error.remedy)
+        guard registry.refusedProviders.contains(where: { $0.id == settings.id }) else {
+          for provider in fresh {
+            provider.stop()
+            _ = provider.destroy()
+          }
+          throw refusal
+        }
+        refused.append(refusal)
+      }
+    }
+    return ProviderRegistry(entries, active: active, refusedProviders: refused, scan: registry.scan)
   }
 
   private func make(_ settings: ProviderSettings, _ scan: PluginScan) throws(PluginFault) -> InProcessProvider {
@@ -151,40 +188,10 @@ package final class DetectedProviders: Sendable {
 }
 
 /// A configured provider that could not be made, and why.
-package struct ProviderRefusal: Sendable, Equatable, CustomStringConvertible {
+package struct ProviderRefusal: Error, Sendable, Equatable, CustomStringConvertible {
   package var id: String
   package var reason: String
   package var remedy: String
 
   package var description: String { "cannot start provider \(id): \(reason); \(remedy)" }
-}
-
-/// The providers of one configuration; immutable.
-package final class ProviderRegistry: Sendable {
-  /// In the order of the configuration.
-  package let providers: [any ProviderInstance]
-  /// Providers that could not be made.
-  package let refusedProviders: [ProviderRefusal]
-  package let plugins: [LoadedPlugin]
-  /// Files that were not taken as plugins.
-  package let refused: [PluginRefusal]
-  private let inProcess: [InProcessProvider]
-
-  init(made: [InProcessProvider], refusedProviders: [ProviderRefusal], scan: PluginScan) {
-    inProcess = made
-    providers = made
-    self.refusedProviders = refusedProviders
-    plugins = scan.loaded
-    refused = scan.refused
-  }
-
-  /// Takes no new calls and cancels the open ones. Thread: any but a loop.
-  package func stop() {
-    for provider in inProcess { provider.stop() }
-  }
-
-  /// Frees what `stop` ended, and returns the ids of those that still have calls; their plugins stay as they are.
-  package func destroy() -> [String] {
-    inProcess.filter { !$0.destroy() }.map(\.information.id)
-  }
 }

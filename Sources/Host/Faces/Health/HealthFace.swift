@@ -1,3 +1,4 @@
+import Decisions
 import JSON
 
 /// The health paths (docs/protocol.md): whether the process lives, may receive traffic, and why not.
@@ -33,7 +34,12 @@ struct HealthFace {
 
   // MARK: - The whole
 
-  private var providers: [any ProviderInstance] { report.routing?.providers ?? [] }
+  /// Those that serve, each with its figures.
+  private var providers: [(any ProviderInstance, Core.ProviderReading)] {
+    guard let routing = report.routing else { return [] }
+    return routing.active.filter { report.reading.providers.indices.contains($0) }
+      .map { (routing.providers[$0], report.reading.providers[$0]) }
+  }
   private var isReady: Bool { !report.reading.isDraining && !providers.isEmpty }
 
   private var state: String {
@@ -44,7 +50,7 @@ struct HealthFace {
   private var whole: [JSONValue.Member] {
     let isDegraded =
       report.reading.overdueLeases > 0 || report.reading.counters.droppedPermits > 0
-      || report.reading.providers.contains { !$0.breaker.isClosed }
+      || providers.contains { !$0.1.breaker.isClosed }
     return [
       .init("status", .string(!isReady ? "unhealthy" : isDegraded ? "degraded" : "healthy")),
       .init("state", .string(isReady ? "running" : state)), .init("version", .string(report.services.version)),
@@ -66,7 +72,7 @@ struct HealthFace {
   }
 
   private var providerStates: [JSONValue.Member] {
-    zip(providers, report.reading.providers).map { provider, figures in
+    providers.map { provider, figures in
       .init(
         provider.information.id,
         .string(figures.breaker.isClosed ? "active" : "breaker_\(figures.breaker.name)"))
@@ -79,7 +85,7 @@ struct HealthFace {
   private var semaphores: [JSONValue.Member] {
     let reading = report.reading
     let global = permits(limit: reading.globalLimit, inFlight: reading.inFlight)
-    let each = zip(providers, reading.providers).map { provider, figures in
+    let each = providers.map { provider, figures in
       JSONValue.Member(
         provider.information.id,
         .object(

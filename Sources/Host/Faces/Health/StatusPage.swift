@@ -21,8 +21,8 @@ struct StatusPage {
       row("clients", "\(reading.connections) connections, \(reading.sessions) sessions"),
       row("overdue leases", "\(reading.overdueLeases)"),
     ]
-    for (index, provider) in (report.routing?.providers ?? []).enumerated() {
-      guard reading.providers.indices.contains(index) else { continue }
+    for index in report.routing?.active ?? [] {
+      guard let provider = report.routing?.providers[index], reading.providers.indices.contains(index) else { continue }
       let figures = reading.providers[index]
       let models = report.routing?.catalogue.models.count { $0.provider == index } ?? 0
       let breaker = figures.breaker.isClosed ? "" : ", breaker \(figures.breaker.name)"

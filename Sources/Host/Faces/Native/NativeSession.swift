@@ -67,7 +67,8 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
 
   func sweep() {
     guard case .ready(let identity) = state else { return }
-    if let principal = identity.principal, !loop.services.principals.knows(principal) {
+    let principals = loop.services.principals
+    guard identity.principal.map({ principals.knows($0) }) ?? principals.isOpen else {
       return link.close(code: 4003, reason: "this principal is not configured any more")
     }
     let idle = loop.configuration.sessions.idleMilliseconds

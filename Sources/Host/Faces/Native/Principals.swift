@@ -17,6 +17,10 @@ final class Principals: Sendable {
     var name: String
     var role: Role
     var digest: [UInt8]
+    /// Of the token that was configured; `digest` is another after a rotation.
+    var configured: [UInt8]
+    /// Its number stays its own, since sessions and rates go by it.
+    var isRemoved = false
   }
 
   enum Rotation: Equatable { case rotated, unauthorized, weak }
@@ -28,17 +32,39 @@ final class Principals: Sendable {
   /// - Parameter principals: empty: everyone may connect (loopback only, the configuration checks).
   init(_ principals: [(name: String, role: Role, token: String)]) {
     entries = Mutex(
-      principals.map { Entry(name: $0.name, role: $0.role, digest: Self.digest(of: $0.token)) })
+      principals.map { Self.entry($0.name, $0.role, $0.token) })
   }
 
-  var isOpen: Bool { entries.withLock { $0.isEmpty } }
+  private static func entry(_ name: String, _ role: Role, _ token: String) -> Entry {
+    let digest = Self.digest(of: token)
+    return Entry(name: name, role: role, digest: digest, configured: digest)
+  }
+
+  /// Whether nobody needs a token.
+  var isOpen: Bool { entries.withLock { $0.allSatisfy(\.isRemoved) } }
+
+  /// Takes another list in force. A token that was rotated stays as long as the configured one is the same.
+  func replace(_ principals: [(name: String, role: Role, token: String)]) {
+    let wanted = principals.map { Self.entry($0.name, $0.role, $0.token) }
+    entries.withLock { entries in
+      for index in entries.indices { entries[index].isRemoved = true }
+      for var entry in wanted {
+        guard let index = entries.firstIndex(where: { $0.name == entry.name }) else {
+          entries.append(entry)
+          continue
+        }
+        if entries[index].configured == entry.configured { entry.digest = entries[index].digest }
+        entries[index] = entry
+      }
+    }
+  }
 
   /// The principal with this token; nil when there is none. All are compared, so that time tells nothing.
   func principal(withToken token: String) -> Principal? {
     let digest = Self.digest(of: token)
     return entries.withLock { entries in
       var found: Principal?
-      for (index, entry) in entries.enumerated() where Self.equal(entry.digest, digest) {
+      for (index, entry) in entries.enumerated() where Self.equal(entry.digest, digest) && !entry.isRemoved {
         found = Principal(index: index, name: entry.name, role: entry.role)
       }
       return found
@@ -47,7 +73,7 @@ final class Principals: Sendable {
 
   /// Whether the principal is still configured.
   func knows(_ principal: Principal) -> Bool {
-    entries.withLock { $0.indices.contains(principal.index) && $0[principal.index].name == principal.name }
+    entries.withLock { !$0[principal.index].isRemoved && $0[principal.index].role == principal.role }
   }
 
   /// Changes the token of `principal` from `old` to `new`.

@@ -1,0 +1,51 @@
+/// One setting that another configuration has otherwise.
+package struct ConfigurationChange: Equatable, Sendable, CustomStringConvertible {
+  package var path: String
+  /// nil: absent.
+  package var from: String?
+  package var to: String?
+  /// Whether it takes effect only with the next start.
+  package var needsRestart: Bool
+
+  package var description: String {
+    "\(path): \(from ?? "absent") → \(to ?? "absent")\(needsRestart ? " (needs a restart)" : "")"
+  }
+}
+
+extension Configuration {
+  /// Settings that are read once, at the start.
+  private static let fixed = ["listeners", "loops", "storage", "state_directory", "plugins", "log.format", "echo"]
+
+  /// What `other` has otherwise, in the order of the schema. No secret is among the values.
+  package func changes(to other: Configuration) -> [ConfigurationChange] {
+    let (ours, theirs) = (shown, other.shown)
+    var paths = ours.map(\.path)
+    let known = Set(paths)
+    paths += theirs.map(\.path).filter { !known.contains($0) }
+    let before = Dictionary(ours.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
+    let after = Dictionary(theirs.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
+    return paths.compactMap { path in
+      guard before[path] != after[path] else { return nil }
+      let isSecret = before[path]?.secret != nil && after[path]?.secret != nil
+      return ConfigurationChange(
+        path: path, from: before[path]?.value, to: isSecret ? "another secret" : after[path]?.value,
+        needsRestart: Self.fixed.contains { path == $0 || path.hasPrefix("\($0).") || path.hasPrefix("\($0)[") })
+    }
+  }
+
+  private var shown: [ShownSetting] {
+    ConfigurationSchema.settings.flatMap { $0.show(self, $0.facts.key) }
+  }
+
+  /// This configuration as it can take effect in a running host: what is fixed stays as it is there.
+  func keepingFixed(of running: Configuration) -> Configuration {
+    var copy = self
+    copy.listeners = running.listeners
+    copy.loops = running.loops
+    copy.storage = running.storage
+    copy.stateDirectory = running.stateDirectory
+    copy.plugins = running.plugins
+    copy.log.format = running.log.format
+    return copy
+  }
+}

@@ -1,0 +1,66 @@
+import Decisions
+
+/// What became of a reload: the lines that whoever asked is shown, and the log has.
+package struct ReloadReport: Equatable, Sendable {
+  package var isApplied: Bool
+  package var lines: [String]
+}
+
+extension Host {
+  /// Reads the configuration anew and takes it in force, or keeps the old one and says why. Thread: control.
+  func reload(_ providers: ProviderBringUp) -> ReloadReport {
+    let loaded: Configuration
+    do {
+      loaded = try readAgain()
+    } catch {
+      return keep(error.errors.map(\.description))
+    }
+    let changes = configuration.changes(to: loaded)
+    let wanted = loaded.keepingFixed(of: configuration)
+    for secret in wanted.secrets { log.redact(secret.value) }
+    if let fault = danger(of: wanted) { return keep([fault]) }
+    let registry: ProviderRegistry
+    do {
+      registry = try providers.renew(for: wanted)
+    } catch {
+      return keep([error.description])
+    }
+    services.principals.replace(wanted.auth.known)
+    log.setLevel(wanted.log.level)
+    providers.adopt(registry, wanted)
+    configuration = wanted
+    for change in changes {
+      log.write(
+        change.needsRestart ? .warning : .info,
+        change.needsRestart ? "A changed setting needs a restart" : "Setting changed",
+        [("setting", change.path), ("from", change.from ?? "absent"), ("to", change.to ?? "absent")])
+    }
+    for note in wanted.notYetInForce + wanted.warnings { log.warning("Configuration", ("note", note)) }
+    log.info("Configuration reloaded", ("changes", "\(changes.count)"))
+    let lines = changes.isEmpty ? ["nothing has changed"] : changes.map(\.description)
+    return ReloadReport(isApplied: true, lines: lines)
+  }
+
+  private func keep(_ faults: [String]) -> ReloadReport {
+    for fault in faults { log.error("The configuration was not reloaded; the old one stays", ("reason", fault)) }
+    return ReloadReport(isApplied: false, lines: faults)
+  }
+
+  /// What a running host cannot take, though it would be good for a start.
+  private func danger(of wanted: Configuration) -> String? {
+    do {
+      try checkDescriptors(wanted)
+    } catch {
+      return error.description
+    }
+    guard wanted.auth.isOpen else { return nil }
+    let open = wanted.listeners.first { listener in
+      guard let address = try? BindAddress(parsing: listener.address) else { return false }
+      return !address.isLoopback
+    }
+    return open.map {
+      "auth.principals: found none while the host listens on \($0.address), expected a principal; "
+        + "restart the host to listen on loopback only"
+    }
+  }
+}

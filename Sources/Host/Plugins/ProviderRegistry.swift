@@ -1,0 +1,46 @@
+/// The providers of one configuration, by number; immutable. A number stays its provider's as long as the host runs.
+package final class ProviderRegistry: Sendable {
+  struct Entry: Sendable {
+    var settings: ProviderSettings
+    var provider: InProcessProvider
+  }
+
+  /// By number. What is not in `active` was removed; its calls may still end.
+  let entries: [Entry]
+  /// The numbers of those that serve, in the order of the configuration.
+  let active: [Int]
+  /// Providers that could not be made.
+  package let refusedProviders: [ProviderRefusal]
+  let scan: PluginScan
+
+  init(_ entries: [Entry], active: [Int], refusedProviders: [ProviderRefusal], scan: PluginScan) {
+    self.entries = entries
+    self.active = active
+    self.refusedProviders = refusedProviders
+    self.scan = scan
+  }
+
+  /// By number, those that were removed among them.
+  package var providers: [any ProviderInstance] { entries.map(\.provider) }
+  package var plugins: [LoadedPlugin] { scan.loaded }
+  /// Files that were not taken as plugins.
+  package var refused: [PluginRefusal] { scan.refused }
+
+  /// Instances that serve here and not in `other`.
+  func instances(notIn other: ProviderRegistry) -> [InProcessProvider] {
+    active.map { entries[$0].provider }.filter { provider in
+      !other.active.contains { other.entries[$0].provider === provider }
+    }
+  }
+
+  /// Takes no new calls and cancels the open ones. Thread: any but a loop.
+  package func stop() {
+    for entry in entries { entry.provider.stop() }
+  }
+
+  /// Frees what `stop` ended, and returns the ids of those that still have calls; their plugins stay as they are.
+  package func destroy() -> [String] {
+    let left = entries.indices.filter { !entries[$0].provider.destroy() }
+    return left.filter { active.contains($0) }.map { entries[$0].settings.id }
+  }
+}

@@ -1,0 +1,65 @@
+import Decisions
+
+// What a reload does to the providers.
+extension ProviderBringUp {
+  /// Makes the providers of another configuration. One whose settings are the same keeps its instance. Throws when one
+  /// cannot be made: then nothing has changed. Thread: control.
+  func renew(for wanted: Configuration) throws(ProviderRefusal) -> ProviderRegistry {
+    guard let registry, let plugins else { preconditionFailure("a reload before the providers were made") }
+    return try plugins.renew(registry, for: wanted.providers)
+  }
+
+  /// Takes another configuration in force: its limits at once, its providers as one snapshot on each loop. Calls of
+  /// what is replaced end where they began. Thread: control.
+  func adopt(_ renewed: ProviderRegistry, _ wanted: Configuration) {
+    guard let registry else { preconditionFailure("a reload before the providers were made") }
+    let replaced = registry.instances(notIn: renewed)
+    self.registry = renewed
+    configuration = wanted
+    let limits = renewed.providers.map { wanted.limit(of: $0.information) }
+    let effects = services.core.configure(wanted.coreSettings, providers: limits, now: .now())
+    for loop in loops { loop.eventLoop.submitPastBound(.work { loop.adopt(wanted) }) }
+    loops[0].eventLoop.submitPastBound(
+      .work { [self] in
+        loops[0].tell(effects)
+        adopt(renewed, replacing: registry, retiring: replaced, wanted)
+      })
+  }
+
+  /// Thread: loop 0's.
+  private func adopt(
+    _ renewed: ProviderRegistry, replacing old: ProviderRegistry, retiring replaced: [InProcessProvider],
+    _ wanted: Configuration
+  ) {
+    let isSame = { (index: Int) in
+      index < old.entries.count && old.active.contains(index)
+        && old.entries[index].provider === renewed.entries[index].provider
+    }
+    let fresh = renewed.active.filter { !isSame($0) }
+    var directory = ModelDirectory(renewed, wanted)
+    directory.keepLists(of: self.directory, where: isSame)
+    self.directory = directory
+    shown = renewed
+    retired.add(replaced, reachedBy: published)
+    awaited = awaited.filter { isSame($0) }
+    if isReady {
+      publish()
+    } else {
+      awaited.formUnion(fresh.filter { directory.wantsList($0) && !directory.hasModels($0) })
+      publishWhenReady()
+    }
+    askForModels(of: fresh)
+  }
+}
+
+extension ModelDirectory {
+  init(_ registry: ProviderRegistry, _ configuration: Configuration) {
+    let providers = registry.providers.map(\.information)
+    self.init(
+      providers: providers,
+      configured: providers.map { provider in
+        configuration.providers.contains { $0.id == provider.id && !$0.models.isEmpty }
+      },
+      order: registry.active, defaultName: configuration.defaultModel)
+  }
+}
