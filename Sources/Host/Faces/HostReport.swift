@@ -1,5 +1,6 @@
 import Bytes
 import Decisions
+import Glibc
 import JSON
 
 /// The host's figures at this moment, for the `health` operation and the tools that show them.
@@ -37,9 +38,44 @@ struct HostReport {
     buffer.appendDecimal(NativeTool.allCases.count)
     buffer.append(",\"state\":\"")
     buffer.append(reading.isDraining ? "draining" : routing == nil ? "starting" : "running")
-    buffer.append("\",\"providers\":{")
+    buffer.append("\",\"counters\":")
+    writeCounters(to: &buffer)
+    buffer.append(",\"process\":")
+    writeProcess(to: &buffer)
+    buffer.append(",\"providers\":{")
     writeProviders(to: &buffer)
     buffer.append("}}")
+  }
+
+  private func writeCounters(to buffer: inout ByteBuffer) {
+    buffer.append("{\"admitted\":")
+    buffer.appendDecimal(reading.counters.admitted)
+    buffer.append(",\"released\":")
+    buffer.appendDecimal(reading.counters.released)
+    buffer.append(",\"refused\":")
+    buffer.appendDecimal(reading.counters.refused)
+    buffer.append(",\"rate_limited\":")
+    buffer.appendDecimal(reading.counters.rateLimited)
+    buffer.append(",\"recovered_leases\":")
+    buffer.appendDecimal(reading.counters.recoveredLeases)
+    buffer.append(",\"dropped_permits\":")
+    buffer.appendDecimal(reading.counters.droppedPermits)
+    buffer.append("}")
+  }
+
+  /// `null` for what /proc does not say.
+  private func writeProcess(to buffer: inout ByteBuffer) {
+    let figures: [(StaticString, Int?)] = [
+      (",\"resident_bytes\":", ProcessFigures.residentBytes), (",\"descriptors\":", ProcessFigures.descriptors),
+      (",\"threads\":", ProcessFigures.threads),
+    ]
+    buffer.append("{\"pid\":")
+    buffer.appendDecimal(Int(getpid()))
+    for (name, value) in figures {
+      buffer.append(name)
+      if let value { buffer.appendDecimal(value) } else { buffer.append("null") }
+    }
+    buffer.append("}")
   }
 
   private func writeProviders(to buffer: inout ByteBuffer) {
