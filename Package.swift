@@ -61,10 +61,12 @@ let package = Package(
     library("ProviderAPI", dependencies: ["CProviderABI", "JSON", "Bytes"]),
     library("ProviderTesting", dependencies: ["CProviderABI"]),
     library("OpenAIWire", dependencies: ["ProviderAPI", "JSON", "Bytes"]),
+    library("LoadTest", dependencies: ["JSON", "Bytes"]),
     library("Decisions"),
     library("Host", dependencies: ["Decisions", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
     .executableTarget(
-      name: "patchbay", dependencies: ["Host", "Wire", "JSON", "Bytes", "CLinux"], swiftSettings: settings),
+      name: "patchbay", dependencies: ["Host", "LoadTest", "Wire", "JSON", "Bytes", "CLinux"],
+      swiftSettings: settings),
     // The decision core in a simulated world: `make simulate`.
     .executableTarget(
       name: "simulate", dependencies: ["Decisions"], path: "Tests/Simulation", exclude: ["mutants.py"],
@@ -72,6 +74,7 @@ let package = Package(
     tests(of: "Bytes"),
     tests(of: "JSON", dependencies: ["Bytes"]),
     tests(of: "Wire", dependencies: ["Bytes"]),
+    tests(of: "LoadTest", dependencies: ["JSON", "Bytes"]),
     tests(of: "CProviderABI", dependencies: ["ProviderTesting"]),
     tests(of: "ProviderAPI", dependencies: ["ProviderTesting", "CProviderABI", "JSON", "Bytes"]),
     tests(of: "OpenAIWire", dependencies: ["ProviderTesting", "CProviderABI", "ProviderAPI", "JSON", "Bytes"]),

@@ -25,7 +25,8 @@ MODULES = {
     "Sources/ProviderTesting/": {"CProviderABI", "Wire", "JSON", "Bytes", "Host"},
     "Sources/Decisions/": set(),
     "Sources/Host/": {"Decisions", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"},
-    "Sources/patchbay/": {"Host", "Wire", "JSON", "Bytes", "CLinux"},
+    "Sources/LoadTest/": {"JSON", "Bytes"},
+    "Sources/patchbay/": {"Host", "LoadTest", "Wire", "JSON", "Bytes", "CLinux"},
     "Plugins/": {"ProviderAPI", "OpenAIWire", "JSON", "Bytes", "CProviderABI"},
 }
 # Rooms of the host that know nothing of providers, and the words by which they would.
