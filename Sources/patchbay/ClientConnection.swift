@@ -24,15 +24,10 @@ final class ClientConnection {
   /// Connects, upgrades and says hello.
   init(url: String, token: String?) throws {
     let address = try WebSocketAddress(url)
-    descriptor = try Self.connect(address)
+    descriptor = try address.connect(silenceSeconds: Self.silenceSeconds)
     try upgrade(address)
     var hello = ByteBuffer()
-    hello.append("{\"op\":\"hello\",\"client_name\":\"patchbay\"")
-    if let token {
-      hello.append(",\"token\":")
-      hello.appendJSON(string: token)
-    }
-    hello.append("}")
+    Self.appendHello(token: token, to: &hello)
     try send(hello.readable)
     let answer = try receive()
     guard answer["ok"]?.bool == true else {
@@ -41,6 +36,16 @@ final class ClientConnection {
   }
 
   deinit { close(descriptor) }
+
+  /// The first message of every client.
+  static func appendHello(token: String?, to buffer: inout ByteBuffer) {
+    buffer.append("{\"op\":\"hello\",\"client_name\":\"patchbay\"")
+    if let token {
+      buffer.append(",\"token\":")
+      buffer.appendJSON(string: token)
+    }
+    buffer.append("}")
+  }
 
   func send(_ message: UnsafeRawBufferPointer) throws {
     var key: UInt32 = 0
@@ -126,66 +131,5 @@ final class ClientConnection {
     }
   }
 
-  private static func connect(_ address: WebSocketAddress) throws -> Int32 {
-    var hints = addrinfo()
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    var list: UnsafeMutablePointer<addrinfo>?
-    let status = getaddrinfo(address.host, address.port, &hints, &list)
-    guard status == 0 else {
-      throw ClientError(
-        description: "cannot resolve \(address.host): \(String(cString: gai_strerror(status)))", isUnreachable: true)
-    }
-    defer { freeaddrinfo(list) }
-    var failure: Int32 = 0
-    var next = list
-    while let entry = next {
-      let descriptor = socket(entry.pointee.ai_family, Int32(SOCK_STREAM.rawValue), 0)
-      if descriptor >= 0 {
-        if Glibc.connect(descriptor, entry.pointee.ai_addr, entry.pointee.ai_addrlen) == 0 {
-          var patience = timeval(tv_sec: silenceSeconds, tv_usec: 0)
-          setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-          return descriptor
-        }
-        failure = errno
-        close(descriptor)
-      }
-      next = entry.pointee.ai_next
-    }
-    throw ClientError(
-      description: "no host at \(address.authority): \(reason(failure)); is 'patchbay serve' running there?",
-      isUnreachable: true)
-  }
-
   private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
-}
-
-/// `ws://host:port/path`, taken apart.
-struct WebSocketAddress: Equatable {
-  var host: String
-  var port: String
-  var path: String
-
-  var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
-
-  init(_ url: String) throws {
-    guard url.hasPrefix("ws://") else {
-      throw UsageError(message: "--url must begin with ws://, got '\(url)'")
-    }
-    let rest = url.dropFirst(5)
-    let slash = rest.firstIndex(of: "/") ?? rest.endIndex
-    path = slash == rest.endIndex ? "/" : String(rest[slash...])
-    let authority = rest[..<slash]
-    if authority.hasPrefix("["), let bracket = authority.firstIndex(of: "]") {
-      host = String(authority[authority.index(after: authority.startIndex)..<bracket])
-      let after = authority[authority.index(after: bracket)...]
-      port = after.hasPrefix(":") ? String(after.dropFirst()) : "80"
-    } else {
-      let colon = authority.lastIndex(of: ":") ?? authority.endIndex
-      host = String(authority[..<colon])
-      port = colon == authority.endIndex ? "80" : String(authority[authority.index(after: colon)...])
-    }
-    guard !host.isEmpty, UInt16(port) != nil else {
-      throw UsageError(message: "--url needs a host and a port from 0 to 65535, got '\(url)'")
-    }
-  }
 }

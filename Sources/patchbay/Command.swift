@@ -3,7 +3,7 @@ internal import Host
 
 /// What the program can be asked to do, and the exit statuses it answers with.
 enum Command: String, CaseIterable {
-  case serve, check, reload, chat, status, plugin
+  case serve, check, reload, chat, status, stress, soak, plugin
 
   /// The statuses of every command; `status` has its own reading of them (docs/operating.md).
   enum Exit {
@@ -21,6 +21,8 @@ enum Command: String, CaseIterable {
     case .chat: "ask a running host one question; the answer streams to the terminal"
     case .status: "show a running host on one screen"
     case .plugin: "list the plugins, or show what one contains"
+    case .stress: "load a running host with as many calls as it takes, and judge it"
+    case .soak: "call a running host calmly for a day, and judge it"
     }
   }
 
@@ -67,6 +69,28 @@ enum Command: String, CaseIterable {
              patchbay plugin info FILE [--json]
 
       Exit status 0: every plugin found can be loaded; 1: one was refused; the reason and remedy are shown.
+      """
+    case .stress:
+      """
+      usage: patchbay stress [OPTIONS]
+
+      Real calls to a running host, one after the other on each connection; docs/load-testing.md says how it is judged.
+
+        --duration TIME    60s    1s to 30d, such as 90s, 10m or 24h
+        --concurrent N     10     connections, each with one call at a time
+        --per-second RATE         calls a second in all; without it as many as the connections carry
+      \(LoadCommand.usage)
+      """
+    case .soak:
+      """
+      usage: patchbay soak [OPTIONS]
+
+      The same as stress at a calm pace, for long runs; docs/load-testing.md says how it is judged.
+
+        --duration TIME    24h    1s to 30d, such as 90s, 10m or 24h
+        --concurrent N     2      connections, each with one call at a time
+        --per-second RATE  1      calls a second in all
+      \(LoadCommand.usage)
       """
     }
   }
@@ -126,6 +150,8 @@ enum Command: String, CaseIterable {
     case .reload: try ReloadCommand.run(Options(arguments, valued: ["--config", "--state"]))
     case .chat: try ChatCommand.run(Options(arguments, valued: ["--url", "--model", "--token"], flags: ["--json"]))
     case .status: try StatusCommand.run(Options(arguments, valued: ["--url", "--token"], flags: ["--json"]))
+    case .stress: try LoadCommand.run(.stress, Options(arguments, valued: LoadCommand.valued, flags: ["--json"]))
+    case .soak: try LoadCommand.run(.soak, Options(arguments, valued: LoadCommand.valued, flags: ["--json"]))
     case .plugin: try PluginCommand.run(Options(arguments, valued: ["--config"], flags: ["--json"]))
     }
   }
