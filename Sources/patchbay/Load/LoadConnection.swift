@@ -245,7 +245,7 @@ final class LoadConnection {
       state = .open
       owner?.connectionOpened()
     } else {
-      lose("hello_refused", frame["error"]?.string() ?? "a hello_ack that is not ok and has no error")
+      lose("hello_refused", "the hello was refused: \(frame["error"]?.string() ?? "without a reason")")
     }
   }
 
