@@ -10,7 +10,7 @@ PLUGINS := echo openai-compatible kimi glm
 VENV := .build/venv
 BENCH_VENV := .build/venv-bench
 
-.PHONY: help build run test test-long million tsan asan sanitize lint format bench bench-short install clean
+.PHONY: help build run simulate mutants test test-long million tsan asan sanitize lint format bench bench-short install clean
 .DEFAULT_GOAL := build
 
 help: ## print this list
@@ -49,6 +49,21 @@ asan: $(VENV)/installed ## the same with AddressSanitizer; leaks are looked for
 	@$(VENV)/bin/python Tests/sanitize.py address '$(WORD)'
 
 sanitize: tsan asan ## both; each ends with `N passed, N failed`
+
+# One seed, or SEEDS of them from SEED on. A broken promise is printed with its seed, which runs the same way again.
+SEED ?= 1
+SEEDS ?= 1
+HOURS ?= 24
+SIMULATE := $(BUILD)/simulate
+$(SIMULATE): $(wildcard Sources/Decisions/*.swift Tests/Simulation/*.swift) Package.swift
+	swift build -c $(CONFIGURATION) --static-swift-stdlib $(SWIFT_FLAGS) --product simulate
+	@touch $@
+
+simulate: $(SIMULATE) ## the decision core in a simulated world: HOURS=24 SEED=1 SEEDS=1
+	$(SIMULATE) --seed $(SEED) --seeds $(SEEDS) --hours $(HOURS)
+
+mutants: ## whether the simulation catches each fault of a list
+	$(PYTHON) Tests/Simulation/mutants.py
 
 lint: ## the formatter in strict mode, and the repository's own rules
 	swift format lint --strict --recursive --parallel $(wildcard Sources Plugins Tests Examples) Package.swift
