@@ -65,7 +65,7 @@ let package = Package(
     library("Decisions"),
     library("Host", dependencies: ["Decisions", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
     .executableTarget(
-      name: "patchbay", dependencies: ["Host", "LoadTest", "Wire", "JSON", "Bytes", "CLinux"],
+      name: "patchbay", dependencies: ["Host", "Decisions", "LoadTest", "Wire", "JSON", "Bytes", "CLinux"],
       swiftSettings: settings),
     // The decision core in a simulated world: `make simulate`.
     .executableTarget(

@@ -26,7 +26,7 @@ MODULES = {
     "Sources/Decisions/": set(),
     "Sources/Host/": {"Decisions", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"},
     "Sources/LoadTest/": {"JSON", "Bytes"},
-    "Sources/patchbay/": {"Host", "LoadTest", "Wire", "JSON", "Bytes", "CLinux"},
+    "Sources/patchbay/": {"Host", "Decisions", "LoadTest", "Wire", "JSON", "Bytes", "CLinux"},
     "Plugins/": {"ProviderAPI", "OpenAIWire", "JSON", "Bytes", "CProviderABI"},
 }
 # Rooms of the host that know nothing of providers, and the words by which they would.

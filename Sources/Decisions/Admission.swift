@@ -76,15 +76,22 @@ package struct Admission {
     package var retryAfterNanoseconds: UInt64
   }
 
+  package struct BreakerChange: Equatable, Sendable {
+    package var provider: Int
+    package var change: Breaker.Change
+    /// Until one call may try the provider; 0 when it closed.
+    package var nanoseconds: UInt64
+  }
+
   /// What others must be told after something ended: by whoever caused it, outside the mutex.
   package struct Effects: Equatable, Sendable {
     package var grants: [Grant] = []
     package var evictions: [Eviction] = []
-    /// The provider whose breaker has just opened.
-    package var opened: Int?
+    /// The provider whose breaker has just opened or closed.
+    package var breaker: BreakerChange?
 
     package init() {}
-    package var isEmpty: Bool { grants.isEmpty && evictions.isEmpty && opened == nil }
+    package var isEmpty: Bool { grants.isEmpty && evictions.isEmpty && breaker == nil }
   }
 
   private struct Provider {
@@ -274,9 +281,10 @@ package struct Admission {
     case .crowded: providers[number].adaptive.refused(since: lease.since, now: now)
     case .failure, .exhausted, .neutral: break
     }
-    guard providers[number].breaker.ended(id, verdict, now: now) else { return }
-    effects.opened = number
+    guard let change = providers[number].breaker.ended(id, verdict, now: now) else { return }
     let wait = self.wait(provider: number, now: now) ?? 0
+    effects.breaker = BreakerChange(provider: number, change: change, nanoseconds: wait)
+    guard change == .opened else { return }
     for waiter in providers[number].queue.removeAll() {
       leaveQueue(waiter)
       effects.evictions.append(Eviction(ticket: waiter.request.ticket, retryAfterNanoseconds: wait))

@@ -1,11 +1,11 @@
 /// How one try of a call failed: what decides about another try and about the provider. The words are kept elsewhere.
 package struct AttemptFailure: Equatable, Sendable {
   /// What kind of trouble it is. The table of what follows is `mayHelp` and `verdict`.
-  package enum Kind: Equatable, Sendable, CaseIterable {
+  package enum Kind: String, Sendable, CaseIterable {
     /// Too many of our calls in flight there.
     case crowded
     /// Too many requests or tokens in a short window.
-    case rateLimited
+    case rateLimited = "rate_limited"
     /// A cap per day or longer.
     case exhausted
     /// Busy for everyone.
@@ -13,7 +13,7 @@ package struct AttemptFailure: Equatable, Sendable {
     /// No connection, 5xx, an answer that breaks its own format.
     case unwell
     /// Nothing came in time.
-    case timedOut
+    case timedOut = "timed_out"
     /// Money or plan.
     case quota
     /// The key is refused.

@@ -75,15 +75,19 @@ package struct Breaker: Equatable, Sendable {
     if case .open = state { state = .halfOpen(probe: probe) }
   }
 
-  /// A call, or one try of it, has ended. true: the breaker has opened by it.
-  mutating func ended(_ lease: Leases.ID, _ verdict: Verdict, now: Instant) -> Bool {
+  package enum Change: Equatable, Sendable { case opened, closed }
+
+  /// A call, or one try of it, has ended. nil: that changed nothing that anybody must hear of.
+  mutating func ended(_ lease: Leases.ID, _ verdict: Verdict, now: Instant) -> Change? {
     if policy.failures == 0 {
       state = .closed(failures: 0)
-      return false
+      return nil
     }
     switch (state, verdict) {
-    case (.halfOpen(let probe), _) where probe != lease: return false
-    case (.halfOpen, .success): state = .closed(failures: 0)
+    case (.halfOpen(let probe), _) where probe != lease: return nil
+    case (.halfOpen, .success), (.halfOpen, .crowded):
+      state = .closed(failures: 0)
+      return .closed
     case (.halfOpen, .neutral): state = .open(until: now)
     case (.closed, .success): state = .closed(failures: 0)
     case (.closed(let failures), .failure) where failures + 1 < policy.failures:
@@ -92,15 +96,14 @@ package struct Breaker: Equatable, Sendable {
       return open(for: max(policy.openNanoseconds, retryAfter), now: now)
     case (.closed, .exhausted(let retryAfter)), (.halfOpen, .exhausted(let retryAfter)):
       return open(for: retryAfter > 0 ? retryAfter : policy.openNanoseconds, now: now)
-    case (.halfOpen, .crowded): state = .closed(failures: 0)
     case (.open, _), (.closed, .neutral), (.closed, .crowded): break
     }
-    return false
+    return nil
   }
 
-  private mutating func open(for nanoseconds: UInt64, now: Instant) -> Bool {
+  private mutating func open(for nanoseconds: UInt64, now: Instant) -> Change {
     state = .open(until: now.advanced(nanoseconds: min(nanoseconds, Self.longestOpenNanoseconds)))
-    return true
+    return .opened
   }
 }
 

@@ -5,7 +5,7 @@
 /// |------------|------------------------------|-----------------------------------------------------------|
 /// | asking     | admitted                     | running: open                                             |
 /// | asking     | queued                       | queued: wait for a bounded time                           |
-/// | asking     | refused, draining            | ended                                                     |
+/// | asking     | refused, draining            | ended; for another model than the asked: as unavailable   |
 /// | asking     | unavailable                  | asking for the next model, or ended                       |
 /// | queued     | granted                      | running: open                                             |
 /// | queued     | evicted                      | asking for the next model, or ended                       |
@@ -51,6 +51,8 @@ package struct CallMachine {
     case failed
     case timedOut(CallClocks.Clock, nanoseconds: UInt64)
     case cancelled
+    /// It was found with a lease past its deadline.
+    case overdue
     /// Nothing ran.
     case refused(Admission.Refusal)
     case unavailable(retryAfterNanoseconds: UInt64)
@@ -121,7 +123,10 @@ package struct CallMachine {
   }
 
   package mutating func refused(_ refusal: Admission.Refusal) -> Action {
-    state == .asking ? end(.refused(refusal)) : .nothing
+    guard state == .asking else { return .nothing }
+    // One that stands in for another is passed over; the answer is about the model that was asked for.
+    if let firstWait { return unavailable(retryAfterNanoseconds: firstWait) }
+    return end(.refused(refusal))
   }
 
   package mutating func draining() -> Action { state == .asking ? end(.draining) : .nothing }
@@ -242,6 +247,9 @@ package struct CallMachine {
     guard state == .backingOff, waitEnd <= now else { return .nothing }
     return open(now: now)
   }
+
+  /// Its lease is past its deadline.
+  package mutating func overdue() -> Action { state == .ended ? .nothing : end(.overdue) }
 
   /// The client asked, left, or the host stops.
   package mutating func cancelled() -> Action { state == .ended ? .nothing : end(.cancelled) }

@@ -199,7 +199,7 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   func reclaim(_ overdue: Leases.Overdue) {
     post { [self] in
       if let call = calls.first(where: { $0.ticket == overdue.lease.ticket }) {
-        call.cancel(.deadline, message: "The call was held past its deadline")
+        call.endOverdue()
       }
       guard let effects = core.recover(overdue.id, now: now) else { return }
       services.log.warning(
@@ -290,9 +290,17 @@ final class LoopDirectory: @unchecked Sendable {  // Written once, before any ot
     guard !effects.isEmpty else { return }
     for grant in effects.grants { loops[Int(grant.ticket.loop)].deliver(grant) }
     for eviction in effects.evictions { loops[Int(eviction.ticket.loop)].deliver(eviction) }
-    guard let opened = effects.opened else { return }
-    let name = routing.flatMap { $0.providers.indices.contains(opened) ? $0.providers[opened].information.id : nil }
-    log.warning("The breaker has opened", ("provider", name ?? "\(opened)"))
+    guard let breaker = effects.breaker else { return }
+    let name = routing.flatMap {
+      $0.providers.indices.contains(breaker.provider) ? $0.providers[breaker.provider].information.id : nil
+    }
+    switch breaker.change {
+    case .opened:
+      log.warning(
+        "The breaker has opened", ("provider", name ?? "\(breaker.provider)"),
+        ("retry_seconds", CallError.seconds(breaker.nanoseconds)))
+    case .closed: log.info("The breaker has closed", ("provider", name ?? "\(breaker.provider)"))
+    }
   }
 
   /// Gives an accepted socket to the loop with the fewest connections. Thread: loop 0's.

@@ -29,6 +29,10 @@ enum StatusCommand {
     let state = health["state"]?.string ?? "unknown"
     if state != "running" { troubles.append("the host is \(state)") }
     if health["providers"]?.members?.isEmpty ?? true { troubles.append("no provider is active") }
+    for provider in health["providers"]?.members ?? [] {
+      guard let breaker = provider.value["breaker"]?.string, breaker != "closed" else { continue }
+      troubles.append("\(provider.key) failed too often; its breaker is \(breaker)")
+    }
     if let overdue = health["overdue_leases"]?.integer, overdue > 0 {
       troubles.append("\(overdue) calls hold a permit past their deadline")
     }
@@ -48,8 +52,9 @@ enum StatusCommand {
     for provider in health["providers"]?.members ?? [] {
       let name = provider.key + String(repeating: " ", count: max(1, 11 - provider.key.count))
       let value = provider.value
+      let breaker = value["breaker"]?.string ?? "closed"
       lines.append(
-        "\(name)\(value["state"]?.string ?? "?"), \(value["in_flight"]?.integer ?? 0) of "
+        "\(name)\(value["state"]?.string ?? "?")\(breaker == "closed" ? "" : ", breaker \(breaker)"), \(value["in_flight"]?.integer ?? 0) of "
           + "\(value["limit"]?.integer ?? 0) in flight, \(value["models"]?.integer ?? 0) models")
     }
     lines += troubles.map { "! \($0)" }

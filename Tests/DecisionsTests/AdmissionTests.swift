@@ -254,7 +254,7 @@ struct AdmissionTests {
     #expect(admission.report(last, failure, now: Instant(nanoseconds: 1)).isEmpty)
     #expect(admission.report(last, failure, now: Instant(nanoseconds: 1)).isEmpty)
     let effects = admission.release(last, failure, now: Instant(nanoseconds: 1))
-    #expect(effects.opened == 0)
+    #expect(effects.breaker == Admission.BreakerChange(provider: 0, change: .opened, nanoseconds: 1_000_000))
     #expect(effects.evictions == [Admission.Eviction(ticket: ticket(3), retryAfterNanoseconds: 1_000_000)])
     #expect(effects.grants.isEmpty)
     #expect(admission.queuedCount == 0)

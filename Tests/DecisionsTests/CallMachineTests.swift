@@ -94,6 +94,20 @@ struct CallMachineTests {
     #expect(machine.model == 0, "the one that was asked for, and its wait")
   }
 
+  @Test func `a model that stands in for another is passed over when it is full, and the answer is about the first`() {
+    var machine = machine(models: 3)
+    #expect(machine.unavailable(retryAfterNanoseconds: 70) == .ask(model: 1))
+    #expect(machine.refused(refusal) == .ask(model: 2))
+    #expect(machine.refused(refusal) == .end(.unavailable(retryAfterNanoseconds: 70)))
+    #expect(machine.model == 0)
+  }
+
+  @Test func `a call whose lease is overdue has ended as that, wherever it was`() {
+    var running = CallMachine.running()
+    #expect(running.overdue() == .end(.overdue))
+    #expect(running.overdue() == .nothing)
+  }
+
   // MARK: - Another try
 
   @Test func `a failure before any piece is tried again after the back-off, doubled each time`() {
@@ -119,12 +133,12 @@ struct CallMachineTests {
 
   @Test(arguments: AttemptFailure.Kind.allCases)
   func `what may help is tried, what cannot is not`(kind: AttemptFailure.Kind) {
-    let again: Set<String> = ["crowded", "rateLimited", "overloaded", "unwell", "timedOut"]
+    let again: Set<String> = ["crowded", "rate_limited", "overloaded", "unwell", "timed_out"]
     let elsewhere = again.union(["exhausted", "quota", "key"])
     var alone = CallMachine.running()
-    #expect(alone.fail(AttemptFailure(kind), at: 10) == (again.contains("\(kind)") ? .wait : .end(.failed)))
+    #expect(alone.fail(AttemptFailure(kind), at: 10) == (again.contains(kind.rawValue) ? .wait : .end(.failed)))
     var backed = CallMachine.running(models: 3)
-    let expected: CallMachine.Action = elsewhere.contains("\(kind)") ? .move(model: 1) : .end(.failed)
+    let expected: CallMachine.Action = elsewhere.contains(kind.rawValue) ? .move(model: 1) : .end(.failed)
     #expect(backed.fail(AttemptFailure(kind), at: 10) == expected)
   }
 

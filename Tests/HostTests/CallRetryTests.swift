@@ -210,7 +210,7 @@ struct CallRetryTests {
     bench.run { recovery.look(now: Instant.now().advanced(nanoseconds: 89_000_000_000)) }
     #expect(face.endings.isEmpty, "what is in use is not touched")
     bench.run { recovery.look(now: late) }
-    #expect(face.words.last == "ended cancelled CANCELLED, 0 in flight, provider: release 1 deadline")
+    #expect(face.words.last == "ended failed INTERNAL_ERROR, 0 in flight, provider: release 1 deadline")
     #expect(bench.core.read(now: .now()).counters.recoveredLeases == 0, "its own call gave it back")
     bench.expectNothingHeld()
   }

@@ -1,5 +1,6 @@
 import CProviderABI
 import CLinux
+import Decisions
 import Glibc
 import Synchronization
 import Testing

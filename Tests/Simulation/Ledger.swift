@@ -12,6 +12,7 @@ enum Reply: Int, CaseIterable {
       case .failed: .failed
       case .timedOut: .timedOut
       case .cancelled: .cancelled
+      case .overdue: .failed
       case .refused: .refused
       case .unavailable: .unavailable
       case .draining: .draining

@@ -26,7 +26,7 @@ struct Scenario {
     var chance = Generator(seed: seed ^ 0x5CE9_A210)
     self.seed = seed
     loops = chance.between(1, 4)
-    clients = chance.between(8, 30)
+    clients = chance.between(10, 30)
     inFlight = chance.between(3, 12)
     sessionInFlight = chance.between(1, 4)
     census = Census.Limits(
@@ -56,7 +56,7 @@ struct Scenario {
     keepNanoseconds = chance.once(in: 4) ? 0 : chance.milliseconds(1_000, 600_000)
     keepBytes = chance.between(500, 20_000)
     idleNanoseconds = chance.milliseconds(5_000, 300_000)
-    pauseMilliseconds = UInt64(chance.between(2_000, 12_000))
+    pauseMilliseconds = UInt64(chance.between(2_000, 9_000))
     models = providers.count == 1 || chance.once(in: 2) ? 1 : chance.between(2, providers.count)
   }
 

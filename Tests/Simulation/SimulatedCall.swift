@@ -264,6 +264,8 @@ final class SimulatedCall {
     perform(action)
   }
 
+  func endOverdue() { perform(machine.overdue()) }
+
   func cancel() {
     guard conclusion == nil else { return }
     wasCancelled = true
@@ -312,6 +314,7 @@ final class SimulatedCall {
     case .timedOut(.progress, let limit):
       ledger(pieces > 0 && world.now.nanoseconds(since: lastPieceAt) >= limit, "progress ran out early")
     case .timedOut(.connect, _): ledger(false, "the connect clock is the upstream client's")
+    case .overdue: ledger(took >= leaseNanoseconds, "ended as overdue after \(took)")
     case .cancelled: ledger(wasCancelled, "cancelled by nobody")
     case .refused, .unavailable, .draining: ledger(machine.attempts == 0, "refused after an attempt")
     }

@@ -72,7 +72,7 @@ final class SimulatedLoop {
       call.stoppedWaiting()
       call.perform(call.machine.unavailable(retryAfterNanoseconds: eviction.retryAfterNanoseconds))
     case .overdue(let overdue):
-      calls.first { $0.ticket == overdue.lease.ticket }?.cancel()
+      calls.first { $0.ticket == overdue.lease.ticket }?.endOverdue()
       guard let effects = world.core.recover(overdue.id, now: world.now) else { return }
       world.recovered(overdue.id, effects)
     }

@@ -75,11 +75,11 @@ final class SimulatedUpstream {
     let hasTrouble = world.chance.once(in: times)
     // Silence: whatever clock is shorter must end it.
     if hasTrouble, world.chance.once(in: 3) { return }
-    var at = world.chance.milliseconds(5, 3_000)
+    var at = world.chance.milliseconds(5, 1_000)
     let pieces = world.chance.between(hasTrouble ? 0 : 1, 6)
     for _ in 0..<pieces {
       schedule(call, after: at, .piece)
-      at += world.chance.milliseconds(1, world.chance.once(in: 30) ? 12_000 : 1_500)
+      at += world.chance.milliseconds(1, world.chance.once(in: 60) ? 12_000 : 500)
     }
     if hasTrouble {
       if world.chance.once(in: 3) { return }

@@ -297,7 +297,7 @@ final class World {
     case .exhausted(let wait): if wait > 0 { asked = wait }
     case .crowded, .neutral: break
     }
-    if effects.opened != nil, case .open(let until) = core.read(now: now).providers[provider].breaker {
+    if effects.breaker?.change == .opened, case .open(let until) = core.read(now: now).providers[provider].breaker {
       ledger.hold(until.nanoseconds(since: now) >= asked, "provider \(provider) is left alone too shortly")
       let isProbe = halfOpen[provider]
       if case .failure = verdict {

@@ -33,11 +33,13 @@ while let name = arguments.popFirst() {
 }
 
 var requests = 0
+var attempts = 0
 for number in seed..<(seed + seeds) {
   let world = World(seed: number)
   world.run(hours: hours)
   let counts = world.ledger.counts
   requests += counts.requests
+  attempts += counts.attempts
   if let violation = world.ledger.violation {
     let time = Double(world.now.nanoseconds) / 1e9
     print("seed \(number): broken after \(time) s, step \(counts.steps): \(violation)")
@@ -52,4 +54,4 @@ for number in seed..<(seed + seeds) {
   )
   print("seed \(number): digest \(String(world.ledger.digest, radix: 16))")
 }
-print("\(seeds) seeds, \(hours) hours each, \(requests) requests: every promise held")
+print("\(seeds) seeds, \(hours) hours each, \(requests) requests, \(attempts) tries: every promise held")

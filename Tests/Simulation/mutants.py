@@ -63,7 +63,8 @@ MUTANTS = {
     "an open breaker is never probed": (
         "Breaker", "until <= now ? .probe : .refused", "until <= Instant(nanoseconds: 0) ? .probe : .refused"),
     "a probe that succeeds closes nothing": (
-        "Breaker", "case (.halfOpen, .success): state = .closed(failures: 0)", "case (.halfOpen, .success): break"),
+        "Breaker", "    case (.halfOpen, .success), (.halfOpen, .crowded):\n      state = .closed(failures: 0)\n",
+        "    case (.halfOpen, .success), (.halfOpen, .crowded):\n"),
     "a probe that was cancelled blocks for ever": (
         "Breaker", "case (.halfOpen, .neutral): state = .open(until: now)", "case (.halfOpen, .neutral): break"),
     "the breaker opens one failure early": (

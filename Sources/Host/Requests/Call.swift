@@ -234,6 +234,9 @@ final class Call: ProviderCallSink, TimerTarget {
     perform(machine.cancelled())
   }
 
+  /// It holds its permit past the deadline, which no call should: it is ended, whatever it does.
+  func endOverdue() { perform(machine.overdue()) }
+
   /// The client takes data again.
   func resume() {
     guard isPaused else { return }
@@ -289,7 +292,7 @@ final class Call: ProviderCallSink, TimerTarget {
     lastFailure = failure
     let facts = AttemptFailure(failure)
     verdict = facts.verdict
-    noteFallback("\(facts.kind)")
+    noteFallback(facts.kind.rawValue)
     var isAvailable = false
     if let lease = permit?.lease, machine.mayTryAgain(after: facts) {
       keepBody()
@@ -358,10 +361,9 @@ final class Call: ProviderCallSink, TimerTarget {
     disarm()
     endedAt = .now()
     if openedAt != .never { upstreamNanoseconds = endedAt.nanoseconds(since: openedAt) }
-    var isTimeout = false
     var reason = cancelReason
+    if conclusion == .overdue { reason = .deadline }
     if case .timedOut(let clock, _) = conclusion {
-      isTimeout = true
       reason = .deadline
       if verdict == .neutral, lastFailure == nil, !(clock == .total && plan.isShortened) {
         verdict = .failure(retryAfterNanoseconds: 0)
@@ -381,7 +383,7 @@ final class Call: ProviderCallSink, TimerTarget {
     let held = permit.take()
     let hadPermit = held != nil
     if let held { loop.release(held, verdict) }
-    loop.logEnd(of: self, isTimeout: isTimeout, hadPermit: hadPermit)
+    loop.logEnd(of: self, isTimeout: ending.error?.code == .timeout, hadPermit: hadPermit)
     guard let face = face.take() else { return }
     if hadPermit || machine.attempts > 0 || conclusion == .cancelled {
       face.callEnded(self, ending)

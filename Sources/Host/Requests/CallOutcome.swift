@@ -34,6 +34,9 @@ struct CallEnding: Equatable {
     case .complete: self.init(outcome: .complete, error: nil)
     case .timedOut(let clock, let nanoseconds):
       self.init(timeout: clock, nanoseconds: nanoseconds, textBytes: textBytes)
+    case .overdue:
+      self.init(
+        outcome: .failed, error: CallError(.internalError, "The host held the call past its deadline and ended it"))
     case .cancelled: self.init(outcome: .cancelled, error: CallError(.cancelled, cancelMessage))
     case .truncated, .failed:
       let failure = failure ?? ProviderFailure(status: ProviderStatus.internalFault, message: "no reason was given")

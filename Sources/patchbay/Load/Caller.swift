@@ -1,4 +1,5 @@
 import Bytes
+import Decisions
 import Host
 import JSON
 import LoadTest

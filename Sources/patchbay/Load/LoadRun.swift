@@ -1,4 +1,5 @@
 import Bytes
+import Decisions
 import Glibc
 import Host
 import LoadTest

@@ -1,3 +1,4 @@
+import Decisions
 import Glibc
 import Host
 import LoadTest

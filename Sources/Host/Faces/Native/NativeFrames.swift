@@ -144,7 +144,8 @@ enum NativeFrames {
     buffer.append(outcome.rawValue)
     buffer.append("\",\"usage\":")
     if let usage = call.answer.usage { append(usage, to: &buffer) } else { buffer.append("null") }
-    let total = call.endedAt.nanoseconds(since: plan.receivedAt)
+    // Who leaves a call that goes on is told how long it was so far.
+    let total = min(call.endedAt, .now()).nanoseconds(since: plan.receivedAt)
     let elsewhere = call.queuedNanoseconds + call.upstreamNanoseconds
     buffer.append(",\"queued_ms\":")
     buffer.appendMilliseconds(nanoseconds: call.queuedNanoseconds)

@@ -98,6 +98,7 @@ enum NativeTool: String, CaseIterable {
           "Seconds the whole call may take; never more than the host's own limit.")),
       .init("tools", .object([.init("type", .string("array"))])),
       .init("tool_choice", .object([])),
+      .init("dedupe", flag("Refuse the call when the same arguments run under another request id.")),
     ]
   }
 
