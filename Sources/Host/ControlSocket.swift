@@ -135,6 +135,7 @@ package struct UnixAddress {
 extension Host {
   /// A host without one runs all the same, and says so.
   func openControlSocket() -> ControlSocket? {
+    mkdir(configuration.stateDirectory, 0o700)  // Usually there; what is wrong with it is told by whoever needs it.
     do {
       return try ControlSocket(path: ControlSocket.path(in: configuration.stateDirectory))
     } catch {

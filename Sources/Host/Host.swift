@@ -61,9 +61,9 @@ package final class Host {
       [onReady, socketAddress] in
       if let socketAddress { onReady(socketAddress) }
     }
+    let socket = openControlSocket()
     providers.run()
     for loop in loops { loop.eventLoop.submitPastBound(.work { loop.beginSweeps() }) }
-    let socket = openControlSocket()
     waitForStop(
       providers, LeaseRecovery(core: services.core, loops: directory, log: log) { providers.name(ofProvider: $0) },
       socket)

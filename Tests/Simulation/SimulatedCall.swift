@@ -33,7 +33,7 @@ final class SimulatedCall {
   private var verdict = Verdict.neutral
   private(set) var conclusion: CallMachine.Conclusion?
   /// Whether no other call of its session waited when it began to.
-  var isFirstOfSession = false
+  private(set) var isFirstOfSession = false
   private var passedBy: [UInt64: Int] = [:]
   /// Set while the call is being begun: a refusal is its caller's to send.
   private var isStarting = false
@@ -127,6 +127,11 @@ final class SimulatedCall {
     world.touched()
     if refusal != nil { stoppedWaiting() }
     perform(machine.waitOver(refusal))
+  }
+
+  func beginsToWait(isFirstOfSession: Bool) {
+    self.isFirstOfSession = isFirstOfSession
+    passedBy = [:]
   }
 
   /// How often this session's calls were served before it.

@@ -260,7 +260,7 @@ final class World {
 
   func beganToWait(_ call: SimulatedCall) {
     let others = call.loop.calls.contains { $0 !== call && $0.session === call.session && $0.isWaiting }
-    call.isFirstOfSession = !others
+    call.beginsToWait(isFirstOfSession: !others)
     queued += 1
     queuedByProvider[call.provider] += 1
     call.loop.beganToWait(call)
