@@ -13,10 +13,17 @@ public struct ErrorMapping: Sendable {
   public var rows: [ErrorRow]
   /// Response headers that carry the upstream's id of the request, best first.
   public var requestIDHeaders: [String]
+  /// What the clocks are ahead of UTC, in seconds, by which the provider's messages say when a limit ends; nil: they say
+  /// nothing of the kind.
+  public var resetOffsetSeconds: Int64?
 
-  public init(rows: [ErrorRow] = [], requestIDHeaders: [String] = ["x-request-id", "request-id"]) {
+  public init(
+    rows: [ErrorRow] = [], requestIDHeaders: [String] = ["x-request-id", "request-id"],
+    resetOffsetSeconds: Int64? = nil
+  ) {
     self.rows = rows
     self.requestIDHeaders = requestIDHeaders
+    self.resetOffsetSeconds = resetOffsetSeconds
   }
 
   /// The error of an answer that is not 2xx.
@@ -26,7 +33,9 @@ public struct ErrorMapping: Sendable {
     let said = (try? JSONView(parsing: body)).flatMap { UpstreamError($0) }
     var error = map(said, status: status)
     if said?.message == nil { error.message = Self.describe(status, headers, body) + Self.redirection(status, headers) }
-    error.retryAfter = RetryAfter.delay(headers, nowUnixSeconds: nowUnixSeconds)
+    error.retryAfter =
+      RetryAfter.delay(headers, nowUnixSeconds: nowUnixSeconds)
+      ?? reset(said?.message, error, nowUnixSeconds: nowUnixSeconds)
     error.requestID = requestIDHeaders.lazy.compactMap { headers[$0] }.first
     return error
   }
@@ -34,6 +43,14 @@ public struct ErrorMapping: Sendable {
   /// The error that stands in a stream, or in the body of a 2xx answer.
   func error(inAnswer json: JSONView) -> ProviderError {
     map(UpstreamError(json), status: nil)
+  }
+
+  /// When a cap that lasts for hours or days ends, as the message says.
+  private func reset(_ message: String?, _ error: ProviderError, nowUnixSeconds: Int64) -> Duration? {
+    guard let resetOffsetSeconds, let message, error.code == .rateLimited, error.isRetryable == false,
+      let time = ResetTime.unixSeconds(in: message, utcOffsetSeconds: resetOffsetSeconds), time > nowUnixSeconds
+    else { return nil }
+    return .seconds(min(time - nowUnixSeconds, RetryAfter.limitSeconds))
   }
 
   // MARK: - Rows

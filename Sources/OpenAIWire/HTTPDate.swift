@@ -24,7 +24,7 @@ enum HTTPDate {
   }
 
   /// Days since 1970-01-01 in the Gregorian calendar. Years begin in March here, so that leap days come last.
-  private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
+  static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
     let year = month <= 2 ? year - 1 : year
     let era = year / 400
     let yearOfEra = year - era * 400

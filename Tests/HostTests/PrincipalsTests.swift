@@ -54,4 +54,26 @@ struct PrincipalsTests {
     let own = try #require(principals.principal(withToken: editor))
     #expect(principals.rotate(own, from: "wrong", to: "weak") == .unauthorized)
   }
+
+  @Test func `another list keeps numbers and rotated tokens, and shuts out who is gone`() throws {
+    let principals = principals()
+    let own = try #require(principals.principal(withToken: editor))
+    let other = try #require(principals.principal(withToken: watcher))
+    #expect(principals.rotate(own, from: editor, to: "a-new-token-00001") == .rotated)
+    principals.replace([("new", .client, "a-third-token-00003"), ("editor", .client, editor)])
+    #expect(principals.knows(own))
+    #expect(!principals.knows(other))
+    #expect(principals.principal(withToken: "a-new-token-00001") == own, "the rotated token stays")
+    #expect(principals.principal(withToken: watcher) == nil)
+    #expect(principals.rotate(other, from: watcher, to: "a-fourth-token-0004") == .unauthorized)
+    #expect(principals.principal(withToken: "a-third-token-00003")?.index == 2)
+    principals.replace([("editor", .client, "another-configured-1")])
+    #expect(principals.principal(withToken: "a-new-token-00001") == nil, "the configured token has changed")
+    #expect(principals.principal(withToken: "another-configured-1") == own)
+    principals.replace([("editor", .viewer, "another-configured-1")])
+    #expect(!principals.knows(own), "with another role it is another")
+    principals.replace([])
+    #expect(principals.isOpen)
+    #expect(principals.principal(withToken: "another-configured-1") == nil)
+  }
 }

@@ -141,6 +141,26 @@ import Testing
     #expect(error(429, "", headers: [("Retry-After", value)]).retryAfter == nil)
   }
 
+  @Test(arguments: [
+    ("Your limit will reset at 1994-11-06 16:50:37", 60 as Int64?), ("重置时间 1994-11-06 16:49:37。", nil),
+    ("reset at 1994-11-06 16:49:38, then 2026-01-01 00:00:00", 1), ("reset at 1994-13-06 16:50:37", nil),
+    ("reset at 1994-11-06T16:50:37", nil), ("reset at 1994-11-06 16:50:3", nil), ("", nil),
+    ("reset at 9999-12-31 23:59:59", 2_592_000),
+  ])
+  func `reads when a cap ends from the message, by the provider's clocks`(message: String, seconds: Int64?) {
+    var mapping = ErrorMapping(rows: [ErrorRow("1308", .rateLimited), ErrorRow("1302", .rateLimited, retry: true)])
+    func delay(_ code: String) -> Duration? {
+      let body = Array(#"{"error":{"code":"\#(code)","message":"\#(message)"}}"#.utf8)
+      return body.withUnsafeBytes { body in
+        mapping.error(status: 429, headers: HTTPHeaders([]), body: body, nowUnixSeconds: 784_111_777).retryAfter
+      }
+    }
+    #expect(delay("1308") == nil, "only where a provider is known to say it")
+    mapping.resetOffsetSeconds = 8 * 3600
+    #expect(delay("1308") == seconds.map { .seconds($0) })
+    #expect(delay("1302") == nil, "a limit of a minute says nothing of the kind")
+  }
+
   @Test(arguments: [("1s", 1.0), ("6m0s", 360), ("1h2m3s", 3723), ("120ms", 0.12), ("1d", 86_400), ("5", 5)])
   func `reads spans`(text: String, seconds: Double) { #expect(RetryAfter.span(text) == seconds) }
 

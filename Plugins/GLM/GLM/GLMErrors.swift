@@ -29,5 +29,7 @@ enum GLMErrors {
       ErrorRow("1312", .overloaded, retry: true), ErrorRow("1313", .permission),
       ErrorRow(.status(434), .permission), ErrorRow(.status(435), .badRequest),
     ],
-    requestIDHeaders: ["x-log-id", "x-request-id"])
+    requestIDHeaders: ["x-log-id", "x-request-id"],
+    // 1308 says in its text when the limit ends, by Beijing's clocks.
+    resetOffsetSeconds: 8 * 3600)
 }

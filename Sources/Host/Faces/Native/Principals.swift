@@ -81,7 +81,9 @@ final class Principals: Sendable {
     let oldDigest = Self.digest(of: old)
     let newDigest = Self.digest(of: new)
     return entries.withLock { entries in
-      guard Self.equal(entries[principal.index].digest, oldDigest) else { return .unauthorized }
+      guard !entries[principal.index].isRemoved, Self.equal(entries[principal.index].digest, oldDigest) else {
+        return .unauthorized
+      }
       guard new.unicodeScalars.count >= Self.tokenCharactersMinimum else { return .weak }
       entries[principal.index].digest = newDigest
       return .rotated
