@@ -59,6 +59,11 @@ class Call:
         return await self.first(lambda frame: frame["op"] == "call_tool_res", "result")
 
     @property
+    def results(self) -> list[dict]:
+        """The terminal frames: one for each who waits for this call."""
+        return [frame for frame in self.frames if frame["op"] == "call_tool_res"]
+
+    @property
     def deltas(self) -> list[dict]:
         return [frame for frame in self.frames if frame["op"] == "delta"]
 
@@ -222,6 +227,17 @@ class Raw:
 
     def close(self) -> None:
         self.writer.transport.abort()
+
+
+async def get_json(port: int, path: str) -> tuple[int, dict]:
+    """Status and body of a plain HTTP request that is answered with JSON."""
+    raw = await Raw.connect(port)
+    try:
+        await raw.send(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        status, headers = await raw.head()
+        return status, json.loads(await raw.body(headers))
+    finally:
+        raw.close()
 
 
 def masked(payload: bytes, opcode: int = 1, final: bool = True) -> bytes:
