@@ -224,12 +224,12 @@ final class LogReader: @unchecked Sendable {
   private let writing: Int32
   private var rest: [UInt8] = []
 
-  init() throws {
+  init(format: Log.Format = .text) throws {
     var descriptors: [Int32] = [0, 0]
     try #require(pipe(&descriptors) == 0)
     reading = descriptors[0]
     writing = descriptors[1]
-    log = Log(descriptor: writing, level: .debug)
+    log = Log(descriptor: writing, level: .debug, format: format)
   }
 
   deinit {

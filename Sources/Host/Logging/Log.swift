@@ -50,7 +50,16 @@ package final class Log: Sendable {
   /// by the configuration, so that ordinary words stay readable.
   package func redact(_ secret: String) {
     guard secret.utf8.count >= 8 else { return }
-    state.withLock { if !$0.secrets.contains(secret) { $0.secrets.append(secret) } }
+    // What others wrote as JSON comes with its escapes.
+    let escaped = String(Self.quoted(secret).dropFirst().dropLast())
+    state.withLock {
+      for form in [secret, escaped] where !$0.secrets.contains(form) { $0.secrets.append(form) }
+    }
+  }
+
+  /// `text` without the secrets that stand in it.
+  package func redacted(_ text: String) -> String {
+    state.withLock { $0.secrets }.reduce(text) { $0.replacingAll(of: $1, with: "[redacted]") }
   }
 
   package func debug(_ message: String, _ fields: LogField...) { write(.debug, message, fields) }
@@ -60,9 +69,8 @@ package final class Log: Sendable {
 
   package func write(_ level: LogLevel, _ message: String, _ fields: [LogField]) {
     guard isEnabled(level) else { return }
-    let secrets = state.withLock { $0.secrets }
-    var line = render(level, message, fields)
-    for secret in secrets { line = line.replacingAll(of: secret, with: "[redacted]") }
+    // Before the line is laid out: its escapes would hide a secret that has quotes in it.
+    var line = render(level, redacted(message), fields.map { (name: $0.name, value: redacted($0.value)) })
     if line.utf8.count > 8192 { line = String(decoding: line.utf8.prefix(8189), as: UTF8.self) + "..." }
     line += "\n"
     line.withUTF8 { bytes in

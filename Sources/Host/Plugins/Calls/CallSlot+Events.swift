@@ -71,7 +71,7 @@ extension CallSlot {
   /// prv_host.done for the call that `handle` names: the first one wins, whichever thread it comes on.
   func done(_ handle: UInt64, _ source: UnsafePointer<prv_done>) -> Int32 {
     guard current.accepts(handle) else { return PRV_E_STALE }
-    guard let end = EndReader.read(source) else { return PRV_E_INVALID_ARGUMENT }
+    guard let end = EndReader.read(source, redact: provider.log.redacted) else { return PRV_E_INVALID_ARGUMENT }
     var old = state.load(ordering: .acquiring)
     while true {
       guard CallState(old).accepts(handle) else { return PRV_E_STALE }

@@ -5,18 +5,21 @@ enum EndReader {
   private static let needed = UInt32(MemoryLayout<prv_done>.offset(of: \.http_status)!)
 
   /// nil when `size` does not even cover the status.
-  static func read(_ source: UnsafePointer<prv_done>) -> ProviderEnd? {
+  ///
+  /// - Parameter redact: takes secrets out: an upstream may repeat the key that it refuses, which the plugin does not
+  ///   know.
+  static func read(_ source: UnsafePointer<prv_done>, redact: (String) -> String) -> ProviderEnd? {
     guard source.pointee.size >= needed else { return nil }
     let done = copyHead(source, size: source.pointee.size, over: prv_done())
     switch done.status {
     case PRV_OK: return .succeeded
     case PRV_CANCELLED: return .cancelled
-    default: return .failed(failure(done))
+    default: return .failed(failure(done, redact))
     }
   }
 
-  private static func failure(_ done: prv_done) -> ProviderFailure {
-    var failure = ProviderFailure(status: known(done.status), message: done.message.excerpt)
+  private static func failure(_ done: prv_done, _ redact: (String) -> String) -> ProviderFailure {
+    var failure = ProviderFailure(status: known(done.status), message: redact(done.message.excerpt))
     failure.httpStatus = done.http_status
     failure.isRetryable =
       switch done.retryable {
@@ -25,7 +28,7 @@ enum EndReader {
       default: nil
       }
     failure.retryAfterNanoseconds = done.retry_after_ns
-    failure.providerCode = done.provider_code.excerpt
+    failure.providerCode = redact(done.provider_code.excerpt)
     failure.upstreamRequestID = done.upstream_request_id.excerpt
     return failure
   }
