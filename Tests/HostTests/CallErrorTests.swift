@@ -96,6 +96,21 @@ struct CallErrorTests {
     #expect(draining["details"]?["retry_after"]?.double == 1)
   }
 
+  @Test(arguments: [(199_000_000, 0.199), (199_000_001, 0.2), (199_999_999, 0.2), (1, 0.001)])
+  func `who comes back when a refusal says is not too early`(nanoseconds: UInt64, seconds: Double) throws {
+    let breaker = CallError.breakerOpen(provider: "kimi", retryAfterNanoseconds: nanoseconds).json
+    #expect(breaker["details"]?["retry_after"]?.double == seconds)
+    #expect(breaker["message"]?.string?.hasSuffix("retry in \(seconds) s") == true)
+    var rates = RateLimits(RateLimits.Policy(global: TokenBucket.Rate(burst: 1, perSecond: 5)))
+    let first = Instant(nanoseconds: 1_000_000_000)
+    #expect(rates.take(principal: nil, address: nil, now: first) == nil)
+    let early = first.advanced(nanoseconds: 200_000_000 - nanoseconds)
+    let refusal = rates.take(principal: nil, address: nil, now: early)
+    let quick = CallError(try #require(refusal)).json
+    #expect(quick["details"]?["retry_after"]?.double == seconds)
+    #expect(quick["message"]?.string?.hasSuffix("retry in \(seconds) s") == true)
+  }
+
   @Test(arguments: [99, 100, 101])
   func `a value that is shown has at most a hundred characters`(count: Int) {
     let text = String(repeating: "é", count: count)

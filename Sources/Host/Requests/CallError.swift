@@ -95,9 +95,15 @@ struct CallError: Error, Sendable, Equatable {
 
   /// The provider failed too often: it is left alone until `retryAfterNanoseconds` have passed.
   static func breakerOpen(provider: String, retryAfterNanoseconds: UInt64) -> CallError {
-    unavailable(
-      "Provider \(provider) is left alone after failures; retry in \(seconds(retryAfterNanoseconds)) s",
-      reason: "breaker_open", provider: provider, retryAfterMilliseconds: retryAfterNanoseconds / 1_000_000)
+    let wait = wholeMilliseconds(retryAfterNanoseconds)
+    return unavailable(
+      "Provider \(provider) is left alone after failures; retry in \(seconds(wait * 1_000_000)) s",
+      reason: "breaker_open", provider: provider, retryAfterMilliseconds: wait)
+  }
+
+  /// At least as long: who comes back after exactly the time that it was told is not too early.
+  private static func wholeMilliseconds(_ nanoseconds: UInt64) -> UInt64 {
+    max(1, nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1))
   }
 
   /// More messages than the configured rate.
@@ -111,9 +117,9 @@ struct CallError: Error, Sendable, Equatable {
     self.init(
       .rateLimited,
       "More messages than \(whose) may have: \(refusal.rate.burst) at once, then \(refusal.rate.perSecond) per second; "
-        + "retry in \(Self.seconds(refusal.retryAfterNanoseconds)) s",
+        + "retry in \(Self.seconds(Self.wholeMilliseconds(refusal.retryAfterNanoseconds) * 1_000_000)) s",
       [
-        ("retry_after", .milliseconds(max(1, refusal.retryAfterNanoseconds / 1_000_000))),
+        ("retry_after", .milliseconds(Self.wholeMilliseconds(refusal.retryAfterNanoseconds))),
         ("scope", .string(refusal.scope.rawValue)), ("burst", .integer(Int64(refusal.rate.burst))),
         ("per_second", .integer(Int64(refusal.rate.perSecond))),
       ])
