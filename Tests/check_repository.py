@@ -1,4 +1,5 @@
-"""Checks what neither the compiler nor the formatter does: which module imports which, and what no file may hold.
+"""Checks what neither the compiler nor the formatter does: which module imports which, what no file may hold, and that
+the tests which docs/acceptance.md names exist.
 
 Prints `path:line: what is wrong; what to do` for each finding and exits 1 if there is one.
 """
@@ -42,6 +43,7 @@ IMPORT = re.compile(r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|interna
                     r"(?:(?:struct|class|enum|func|protocol|typealias|var|let)\s+)?(\w+)")
 TEXT = {".swift", ".c", ".h", ".py", ".sh", ".md", ".json5", ".txt", ".ini", ".map", ""}
 SELF = "Tests/check_repository.py"
+ACCEPTANCE = "docs/acceptance.md"
 DRAWERS = re.compile(r"(^|/)(\w*(Utils|Utilities|Helpers?|Manager|Common|Misc))(/|\.swift$)")
 
 
@@ -98,9 +100,39 @@ def file_faults(path: str):
         yield len(lines), "does not end with a line end"
 
 
+def tests_by_name(paths: list[str]) -> set[str]:
+    """Every test as docs/acceptance.md names it: `test_x.py::test_y`, or `XTests/a sentence` for a Swift test."""
+    names = set()
+    for path in paths:
+        file, text = pathlib.Path(path), (ROOT / path).read_text()
+        if path.startswith("Tests/EndToEndTests/test_"):
+            names |= {f"{file.name}::{name}" for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.M)}
+        elif path.endswith("Tests.swift"):
+            names |= {f"{file.stem}/{name}" for name in re.findall(r"^\s*(?:@Test.*)?func `([^`]+)`", text, re.M)}
+    return names
+
+
+def acceptance_faults(paths: list[str]):
+    tests = tests_by_name(paths)
+    named: set[str] = set()
+    features = []
+    for number, line in enumerate((ROOT / ACCEPTANCE).read_text().splitlines(), 1):
+        features += [int(feature) for feature in re.findall(r"^\| (\d+) \|", line)]
+        for name in re.findall(r"`(test_\w+\.py::[^`]+|\w+Tests/[^`]+)`", line):
+            named.add(name)
+            if name not in tests:
+                yield number, f"names the test {name}, which does not exist; name the one that shows the feature now"
+    if features != list(range(1, 41)):
+        yield 1, f"has the features {features}; each of 1 to 40 has one row"
+    for name in sorted(tests - named):
+        if "::test_feature_" in name:
+            yield 1, f"does not name {name}; put it into the row of its feature"
+
+
 def main() -> int:
     paths = [path for path in tracked() if pathlib.Path(path).suffix in TEXT and path != SELF]
     faults = [f"{path}:{number}: {fault}" for path in paths for number, fault in file_faults(path)]
+    faults += [f"{ACCEPTANCE}:{number}: {fault}" for number, fault in acceptance_faults(paths)]
     print("\n".join(faults + [f"{len(paths)} files checked, {len(faults)} faults"]))
     return 1 if faults else 0
 
