@@ -118,7 +118,8 @@ package struct CallMachine {
   package mutating func queued(now: Instant) -> Action {
     guard state == .asking else { return .nothing }
     state = .queued
-    waitEnd = now.advanced(nanoseconds: queueNanoseconds)
+    // One wait in all, also in the queues of several models.
+    waitEnd = min(waitEnd, now.advanced(nanoseconds: queueNanoseconds))
     return .wait
   }
 

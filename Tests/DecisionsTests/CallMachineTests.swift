@@ -67,6 +67,14 @@ struct CallMachineTests {
     #expect(machine.due(now: at(30)) == .leaveQueue)
   }
 
+  @Test func `the wait is one in all, also in the queues of several models`() {
+    var machine = machine(models: 2)
+    _ = machine.queued(now: at(5))
+    #expect(machine.unavailable(retryAfterNanoseconds: 70) == .ask(model: 1))
+    #expect(machine.queued(now: at(30)) == .wait)
+    #expect(machine.wake == at(45))
+  }
+
   @Test func `a grant that was under way when the wait ended is used`() {
     var machine = machine()
     _ = machine.queued(now: at(5))

@@ -19,6 +19,12 @@ TWO_SECONDS = ["--duration", "2", "--memory-span", "1"]
 SETTLE = ["--settle", "0.3"]
 
 
+@pytest.fixture
+def echo_host(start_host):
+    """Keeps no results: the memory of a run of seconds would only show them come."""
+    return start_host(results={"keep_seconds": 0})
+
+
 def run(tool: str, url: str, *arguments: str, **options) -> tuple[subprocess.CompletedProcess, dict]:
     result = command(tool, "--url", url, "--json", *arguments, **options)
     assert result.stdout, result.stderr
@@ -234,7 +240,7 @@ async def test_health_has_the_process_and_the_counters(echo_host):
         refused = await client.chat("two", model="none")
         assert refused["ok"] is False
         health = await client.health()
-        assert health["counters"] == {"admitted": 1, "released": 1, "refused": 0, "dropped_permits": 0}
+        assert health["counters"] == {"admitted": 1, "released": 1, "refused": 0, "rate_limited": 0, "recovered_leases": 0, "dropped_permits": 0}
         process = health["process"]
         assert process["pid"] == echo_host.pid
         assert process["threads"] == echo_host.status("Threads")

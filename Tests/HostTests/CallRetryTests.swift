@@ -114,6 +114,26 @@ struct CallRetryTests {
     bench.expectNothingHeld()
   }
 
+  @Test(arguments: [false, true])
+  func `a provider that breaks the contract before any piece is replaced, and the other is heard`(isInOpening: Bool)
+    throws
+  {
+    let spare = spare()
+    let bench = try bench(others: [spare], fallback: toSpare)
+    let face = RecordingFace(bench)
+    let breakRules = { [provider = bench.provider] in _ = provider.emit(1, .toolArguments, "{", index: 4) }
+    if isInOpening { bench.provider.onOpen = { _ throws(ProviderFailure) in breakRules() } }
+    bench.start(bench.call(face, fallbacks: [ModelEntry(id: "m-2", provider: 1, providerID: "spare")]))
+    if !isInOpening { bench.run(breakRules) }
+    bench.run()
+    #expect(bench.provider.words == ["open 1 m-1", "release 1 stop"])
+    #expect(spare.words == ["open 1 m-2"])
+    bench.run { spare.answer(1, "mine") }
+    #expect(face.words.suffix(2).first == "delta 0 text:mine")
+    #expect(face.endings.map(\.outcome) == [.complete])
+    bench.expectNothingHeld()
+  }
+
   @Test func `a breaker opens at its failures, refuses at once with the seconds, and a probe closes it`() throws {
     let bench = try bench(attempts: 1, failures: 2)
     for call in 1...2 as ClosedRange<UInt64> {

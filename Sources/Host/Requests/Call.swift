@@ -106,9 +106,11 @@ final class Call: ProviderCallSink, TimerTarget {
   /// A permit became free for a call that waited.
   func granted(_ permit: consuming Permit) {
     isWaiting = false
-    let action = machine.granted(now: loop.now)
+    // The turn's time may be older than what the clocks begin with: they would run out early.
+    openedAt = .now()
+    let action = machine.granted(now: openedAt)
     guard action != .nothing else { return loop.release(permit, .neutral) }
-    queuedNanoseconds = loop.now.nanoseconds(since: plan.receivedAt)
+    queuedNanoseconds = openedAt.nanoseconds(since: plan.receivedAt)
     self.permit = consume permit
     perform(action)
   }
@@ -131,7 +133,8 @@ final class Call: ProviderCallSink, TimerTarget {
     switch consume decision {
     case .admitted(let permit):
       self.permit = consume permit
-      perform(machine.admitted(now: loop.now))
+      openedAt = .now()
+      perform(machine.admitted(now: openedAt))
     case .queued:
       isWaiting = true
       loop.wait(self)
@@ -167,7 +170,6 @@ final class Call: ProviderCallSink, TimerTarget {
     let isFirst = machine.attempts == 1
     if isFirst {
       disarm()
-      openedAt = .now()
       face?.callAccepted(self)
       if machine.hasEnded { return }
     } else {
@@ -319,8 +321,9 @@ final class Call: ProviderCallSink, TimerTarget {
   func timerFired(_ tag: UInt32) {
     timer = nil
     timerDue = .never
+    let now = Instant.now()
     while !machine.hasEnded {
-      let action = machine.due(now: loop.now)
+      let action = machine.due(now: now)
       if action == .nothing { return arm(at: machine.wake) }
       perform(action)
       if action != .heartbeat { return }
@@ -349,6 +352,7 @@ final class Call: ProviderCallSink, TimerTarget {
 
   private func endFaulty(_ fault: String) {
     guard !hasEnded else { return }
+    self.fault = nil
     if case .open(let id) = attempt { provider?.release(id, reason: .stop, on: loop.eventLoop) }
     attempt = .none
     var failure = ProviderFailure(status: ProviderStatus.badResponse, message: fault)
