@@ -161,8 +161,10 @@ async def test_feature_15_no_upstream_ever_sees_more_than_any_limit(start_host, 
             held = [*await fill(0, "kimi", KIMI, "provider"), *await fill(1, "glm", GLM, "provider"),
                     *await fill(2, "local", SESSION, "session"),
                     *await fill(3, "local", GLOBAL - KIMI - GLM - SESSION, "global")]
-            for fake in fakes.values():
-                await fake.until(lambda: gauge.now["all"] == GLOBAL, "what was admitted has reached its upstream")
+            admitted = {"kimi": KIMI, "glm": GLM, "local": GLOBAL - KIMI - GLM}
+            for name, fake in fakes.items():
+                await fake.until(lambda: gauge.now[name] == admitted[name], "what was admitted has come")
+            assert gauge.now["all"] == GLOBAL
             for fake in fakes.values():
                 fake.release()
             assert all([(await call.result())["text"] == "done" for call in held])
@@ -226,7 +228,8 @@ async def test_feature_17_permits_in_use_are_exhausted_and_never_a_leak(start_ho
 async def test_feature_19_ten_silent_providers_stall_neither_health_nor_heartbeats(start_host, upstream):
     providers, beats, period, probe_seconds = 10, 5, 0.2, 0.05
     host = start_host(providers=[provider(upstream, f"p{number}") for number in range(providers)],
-                      timeouts={"heartbeat_seconds": period}, limits={"session_in_flight": providers}, **SERVES, **PLAIN)
+                      timeouts={"heartbeat_seconds": period}, limits={"session_in_flight": providers},
+                      **SERVES, **PLAIN)
     async with Client.open(host.url) as client:
         began = clock()
         calls = [await client.call(prompt="hold", model=f"p{number}/fake-1") for number in range(providers)]

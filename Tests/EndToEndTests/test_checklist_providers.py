@@ -175,10 +175,7 @@ async def test_feature_40_no_byte_of_a_token_or_key_is_in_the_log_at_debug_level
         await socket.send(json.dumps({"op": "hello", "token": bad, "client_name": secrets["wrong"]}))
         seen.append(await within(socket.recv()))
         await within(socket.wait_closed())
-    raw = await Raw.connect(host.port)
-    await raw.send(f"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {secrets['wrong']}\r\n\r\n".encode())
-    assert (await raw.head())[0] == 401
-    raw.close()
+    assert (await asked(host.port, "GET", "/health", Authorization=f"Bearer {secrets['wrong']}"))[0] == 401
     async with Client.open(host.url, token=secrets["token"]) as client:
         for model in ("local/fake-1", "kimi/fake-1"):
             result = await client.chat("x", model=model, request_id=f"{secrets['key']} {secrets['kimi']}")
