@@ -12,7 +12,7 @@ import sys
 from run import REPORTS, ROOT, Count
 
 # Where leaks are looked for. The others build hosts, whose parts hold each other for as long as a process lives.
-LEAKLESS = "^(Bytes|JSON|Wire|CProviderABI|ProviderAPI|OpenAIWire|OpenAICompatible|Echo|Kimi|GLM)Tests\\."
+LEAKLESS = "^(Bytes|JSON|Wire|Decisions|LoadTest|CProviderABI|ProviderAPI|OpenAIWire|OpenAICompatible|Echo|Kimi|GLM)Tests\\."
 # A sanitized debug build hashes a plugin for ten seconds and more: no more of them than the calls need.
 PLUGINS = ["echo", "openai-compatible"]
 

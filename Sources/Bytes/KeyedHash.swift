@@ -16,21 +16,33 @@ public struct KeyedHash: Sendable {
 
   private static func mix(_ bytes: UnsafeRawBufferPointer, _ high: inout UInt64, _ low: inout UInt64) {
     high ^= UInt64(truncatingIfNeeded: bytes.count) &* 0xA076_1D64_78BD_642F
-    var offset = 0
-    while bytes.count - offset >= 16 {
-      let a = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-      let b = bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self)
-      high = fold(a ^ high, b ^ 0xE703_7ED1_A0B4_28DB)
-      low = fold(b ^ low, a ^ 0x8EBC_6AF0_9C88_C6E3)
-      offset += 16
+    guard var next = bytes.baseAddress else { return }
+    let end = next + bytes.count
+    var (a, b) = (high, low)
+    while end - next >= 32 {
+      a = fold(
+        next.loadUnaligned(as: UInt64.self) ^ a, (next + 8).loadUnaligned(as: UInt64.self) ^ 0xE703_7ED1_A0B4_28DB)
+      b = fold(
+        (next + 16).loadUnaligned(as: UInt64.self) ^ b,
+        (next + 24).loadUnaligned(as: UInt64.self) ^ 0x8EBC_6AF0_9C88_C6E3)
+      next += 32
+    }
+    if end - next >= 16 {
+      let (first, second) = (next.loadUnaligned(as: UInt64.self), (next + 8).loadUnaligned(as: UInt64.self))
+      a = fold(first ^ a, second ^ 0xE703_7ED1_A0B4_28DB)
+      b = fold(second ^ b, first ^ 0x8EBC_6AF0_9C88_C6E3)
+      next += 16
     }
     var tail: (UInt64, UInt64) = (0, 0)
-    for index in offset..<bytes.count {
-      let shift = UInt64(8 * ((index - offset) & 7))
-      if index - offset < 8 { tail.0 |= UInt64(bytes[index]) << shift } else { tail.1 |= UInt64(bytes[index]) << shift }
+    var shift: UInt64 = 0
+    while next < end {
+      let byte = UInt64(next.load(as: UInt8.self))
+      if shift < 64 { tail.0 |= byte << shift } else { tail.1 |= byte << (shift - 64) }
+      shift += 8
+      next += 1
     }
-    high = fold(tail.0 ^ high, tail.1 ^ 0x5899_65CC_7537_4CC3)
-    low = fold(tail.1 ^ low, tail.0 ^ 0x1D8E_4E27_C47D_124F)
+    high = fold(tail.0 ^ a, tail.1 ^ 0x5899_65CC_7537_4CC3)
+    low = fold(tail.1 ^ b, tail.0 ^ 0x1D8E_4E27_C47D_124F)
   }
 
   /// Both halves of the product, one over the other.

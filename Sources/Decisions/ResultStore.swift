@@ -1,118 +1,115 @@
 /// Finished results, kept for their own session for a time and within a bound: what a repeated request gets.
 ///
-/// Plain data of one loop, which a session never leaves. The oldest go first when the bytes are too many; all of a
-/// session go with it.
-package struct ResultStore<Value> {
+/// Plain data of one loop, which a session never leaves. The bytes lie one behind the other in a ring, so that keeping
+/// one costs a copy and no allocation; the oldest go when room is needed. A session's number is never used twice, so
+/// what an ended session left is out of reach and leaves with its age.
+package struct ResultStore: ~Copyable {
   package struct Key: Hashable, Sendable {
     /// Never used twice, unlike the number that limits go by.
     package var session: UInt64
-    package var id: [UInt8]
+    /// Of the request id.
+    package var id: Fingerprint
 
-    package init(session: UInt64, id: [UInt8]) {
+    package init(session: UInt64, id: Fingerprint) {
       self.session = session
       self.id = id
     }
-  }
 
-  package struct Result {
-    package var fingerprint: Fingerprint
-    package var value: Value
+    /// The id is a keyed hash already.
+    package func hash(into hasher: inout Hasher) { hasher.combine(id.low ^ session) }
   }
-
-  /// What an entry costs beyond what it was said to.
-  static var entryBytes: Int { 160 }
 
   private struct Entry {
     var key: Key
-    var result: Result
-    var bytes: Int
+    /// Of the arguments.
+    var fingerprint: Fingerprint
+    var start: Int
+    var count: Int
     var finishedAt: Instant
-    /// Neighbours by age, and by age within the session; −1: none.
-    var older: Int32 = -1
-    var newer: Int32 = -1
-    var olderOfSession: Int32 = -1
-    var newerOfSession: Int32 = -1
   }
 
-  private var entries: [Entry?] = []
-  private var free: [Int32] = []
-  private var index: [Key: Int32] = [:]
-  private var newestOfSession: [UInt64: Int32] = [:]
-  private var oldest: Int32 = -1
-  private var newest: Int32 = -1
-  package private(set) var bytes = 0
-  package var bytesLimit: Int
+  /// What an entry costs beyond its bytes, its place in the index included.
+  static let entryBytes = 192
+
+  private let ring: UnsafeMutableRawBufferPointer
+  private let entriesLimit: Int
   /// Nanoseconds; 0: nothing is kept.
-  package var keepNanoseconds: UInt64
+  private let keepNanoseconds: UInt64
+  /// By age; those before `oldest` are gone. `gone` have left since the first.
+  private var entries: [Entry] = []
+  private var oldest = 0
+  private var gone = 0
+  private var index: [Key: Int] = [:]
 
+  /// - Parameter bytesLimit: for all that is kept, three quarters of it for the results themselves. The memory is
+  ///   reserved at once and taken as it is used.
   package init(bytesLimit: Int, keepNanoseconds: UInt64) {
-    self.bytesLimit = bytesLimit
     self.keepNanoseconds = keepNanoseconds
+    let kept = keepNanoseconds == 0 ? 0 : bytesLimit
+    ring = .allocate(byteCount: kept / 4 * 3, alignment: 16)
+    entriesLimit = kept / 4 / Self.entryBytes
   }
 
+  deinit { ring.deallocate() }
+
+  /// Results that can be found.
   package var count: Int { index.count }
+  /// Whether anything is ever kept.
+  package var isEnabled: Bool { entriesLimit > 0 }
 
   /// Keeps a result; one of the same key is replaced. What does not fit at all is not kept.
-  package mutating func insert(_ key: Key, _ fingerprint: Fingerprint, _ value: Value, bytes size: Int, now: Instant) {
-    let cost = size + Self.entryBytes
-    if let known = index[key] { remove(known) }
-    guard keepNanoseconds > 0, cost <= bytesLimit else { return }
+  package mutating func insert(_ key: Key, _ fingerprint: Fingerprint, _ bytes: UnsafeRawBufferPointer, now: Instant) {
     expire(now: now)
-    while bytes > bytesLimit - cost, oldest >= 0 { remove(oldest) }
-    var entry = Entry(
-      key: key, result: Result(fingerprint: fingerprint, value: value), bytes: cost, finishedAt: now, older: newest)
-    entry.olderOfSession = newestOfSession[key.session] ?? -1
-    let slot = place(entry)
-    if newest >= 0 { entries[Int(newest)]!.newer = slot } else { oldest = slot }
-    newest = slot
-    if entry.olderOfSession >= 0 { entries[Int(entry.olderOfSession)]!.newerOfSession = slot }
-    newestOfSession[key.session] = slot
-    index[key] = slot
-    bytes += cost
+    guard isEnabled, bytes.count <= ring.count else { return }
+    if entries.count - oldest == entriesLimit { removeOldest() }
+    let start = makeRoom(bytes.count)
+    UnsafeMutableRawBufferPointer(rebasing: ring[start..<start + bytes.count]).copyMemory(from: bytes)
+    index[key] = gone + entries.count
+    entries.append(
+      Entry(key: key, fingerprint: fingerprint, start: start, count: bytes.count, finishedAt: now))
   }
 
-  /// The result of this key, if it is not too old.
-  package func find(_ key: Key, now: Instant) -> Result? {
-    guard let slot = index[key], let entry = entries[Int(slot)], !isOver(entry, now: now) else { return nil }
-    return entry.result
-  }
-
-  /// Nobody else may ever ask for these.
-  package mutating func removeAll(ofSession session: UInt64) {
-    while let slot = newestOfSession[session] { remove(slot) }
+  /// The result of this key, if it is not too old; the bytes are borrowed until the next change.
+  package func find(_ key: Key, now: Instant) -> (fingerprint: Fingerprint, bytes: UnsafeRawBufferPointer)? {
+    guard let number = index[key] else { return nil }
+    let entry = entries[number - gone]
+    guard !isOver(entry, now: now) else { return nil }
+    return (entry.fingerprint, UnsafeRawBufferPointer(rebasing: ring[entry.start..<entry.start + entry.count]))
   }
 
   /// Forgets what is too old.
   package mutating func expire(now: Instant) {
-    while oldest >= 0, let entry = entries[Int(oldest)], isOver(entry, now: now) { remove(oldest) }
+    while oldest < entries.count, isOver(entries[oldest], now: now) { removeOldest() }
   }
 
   private func isOver(_ entry: Entry, now: Instant) -> Bool {
     entry.finishedAt.advanced(nanoseconds: keepNanoseconds) <= now
   }
 
-  private mutating func place(_ entry: Entry) -> Int32 {
-    if let slot = free.popLast() {
-      entries[Int(slot)] = entry
-      return slot
+  /// Where `count` bytes fit behind the newest; whoever lies there goes.
+  private mutating func makeRoom(_ count: Int) -> Int {
+    while oldest < entries.count {
+      let (first, last) = (entries[oldest], entries[entries.count - 1])
+      let end = last.start + last.count
+      if first.start <= last.start {
+        // One run: behind it, or before it.
+        if ring.count - end >= count { return end }
+        if first.start >= count { return 0 }
+      } else if first.start - end >= count {
+        return end
+      }
+      removeOldest()
     }
-    entries.append(entry)
-    return Int32(entries.count - 1)
+    return 0
   }
 
-  private mutating func remove(_ slot: Int32) {
-    guard let entry = entries[Int(slot)] else { return }
-    entries[Int(slot)] = nil
-    free.append(slot)
-    index[entry.key] = nil
-    bytes -= entry.bytes
-    if entry.older >= 0 { entries[Int(entry.older)]!.newer = entry.newer } else { oldest = entry.newer }
-    if entry.newer >= 0 { entries[Int(entry.newer)]!.older = entry.older } else { newest = entry.older }
-    if entry.olderOfSession >= 0 { entries[Int(entry.olderOfSession)]!.newerOfSession = entry.newerOfSession }
-    if entry.newerOfSession >= 0 {
-      entries[Int(entry.newerOfSession)]!.olderOfSession = entry.olderOfSession
-    } else {
-      newestOfSession[entry.key.session] = entry.olderOfSession >= 0 ? entry.olderOfSession : nil
-    }
+  private mutating func removeOldest() {
+    let entry = entries[oldest]
+    if index[entry.key] == gone + oldest { index[entry.key] = nil }
+    oldest += 1
+    guard oldest >= 1_024, oldest >= entries.count / 2 else { return }
+    entries.removeFirst(oldest)
+    gone += oldest
+    oldest = 0
   }
 }

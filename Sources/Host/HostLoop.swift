@@ -45,7 +45,7 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   /// Told when the last connection is gone (the control thread waits for it while draining).
   var onEmpty: (() -> Void)?
   /// Results that are kept for requests that come again.
-  var results: ResultStore<Call>
+  var results: ResultStore
   private var sessionsOpened: UInt64 = 0
   private let hash = KeyedHash(key: (.random(in: .min ... .max), .random(in: .min ... .max)))
   /// Every call that has not ended, in no order.
@@ -61,8 +61,7 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
     self.services = services
     self.peers = peers
     configuration = services.configuration
-    results = ResultStore(bytesLimit: 0, keepNanoseconds: 0)
-    applyResultLimits()
+    results = Self.results(configuration, services)
   }
 
   var core: Core { services.core }
@@ -72,16 +71,17 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
 
   /// Takes another configuration in force. Thread: the loop's.
   func adopt(_ configuration: Configuration) {
+    // With other bounds what was kept is forgotten.
+    if configuration.results != self.configuration.results { results = Self.results(configuration, services) }
     self.configuration = configuration
-    applyResultLimits()
     sweep()
   }
 
   /// Each loop has its share of the bytes.
-  private func applyResultLimits() {
-    results.bytesLimit = configuration.results.keepBytes / max(1, services.loopCount)
-    results.keepNanoseconds = configuration.results.keepMilliseconds * 1_000_000
-    results.expire(now: now)
+  private static func results(_ configuration: Configuration, _ services: HostServices) -> ResultStore {
+    ResultStore(
+      bytesLimit: configuration.results.keepBytes / max(1, services.loopCount),
+      keepNanoseconds: configuration.results.keepMilliseconds * 1_000_000)
   }
 
   func nextSessionSerial() -> UInt64 {
@@ -97,6 +97,11 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
       provider.withUTF8 { hash.hash(UnsafeRawBufferPointer($0), UnsafeRawBufferPointer(id), body) }
     }
     return Fingerprint(high: bits.high, low: bits.low)
+  }
+
+  func resultKey(session: UInt64, id: [UInt8]) -> ResultStore.Key {
+    let bits = id.withUnsafeBytes { hash.hash($0) }
+    return ResultStore.Key(session: session, id: Fingerprint(high: bits.high, low: bits.low))
   }
 
   // MARK: - Sweeps

@@ -163,7 +163,7 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     let routing = Routing(
       providers: shown.providers, active: shown.active, catalogue: directory.catalogue,
       fallback: loops[0].configuration.fallback)
-    published = published.filter { $0.routing != nil } + [RetiredInstances.WeakRouting(routing: routing)]
+    published = published.filter { !$0.isGone } + [RetiredInstances.WeakRouting(routing)]
     for loop in loops { loop.eventLoop.submitPastBound(.work { loop.adopt(routing) }) }
   }
 

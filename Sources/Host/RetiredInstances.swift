@@ -13,7 +13,12 @@ final class RetiredInstances: Sendable {
   }
 
   struct WeakRouting: Sendable {
-    weak let routing: Routing?
+    private weak let life: Routing.Life?
+
+    init(_ routing: Routing) { life = routing.life }
+
+    /// Whether nobody holds it any more.
+    var isGone: Bool { life == nil }
   }
 
   private let entries = Mutex<[Entry]>([])
@@ -29,7 +34,7 @@ final class RetiredInstances: Sendable {
   func look(_ log: Log) {
     let idle = entries.withLock { entries in
       let idle = entries.filter { entry in
-        entry.routings.allSatisfy { $0.routing == nil } && entry.provider.openCalls == 0
+        entry.routings.allSatisfy(\.isGone) && entry.provider.openCalls == 0
       }
       entries.removeAll { entry in idle.contains { $0.provider === entry.provider } }
       return idle

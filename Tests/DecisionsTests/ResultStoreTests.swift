@@ -3,107 +3,110 @@ import Testing
 @testable import Decisions
 
 private func at(_ nanoseconds: UInt64) -> Instant { Instant(nanoseconds: nanoseconds) }
-private func key(_ session: UInt64, _ id: String) -> ResultStore<String>.Key {
-  .init(session: session, id: Array(id.utf8))
+private func key(_ session: UInt64, _ id: UInt64) -> ResultStore.Key {
+  ResultStore.Key(session: session, id: Fingerprint(high: id, low: ~id))
 }
 private let print = Fingerprint(high: 1, low: 2)
 
-/// Room for `count` results of 40 bytes, kept for 100.
-private func store(_ count: Int) -> ResultStore<String> {
-  ResultStore(bytesLimit: count * (40 + ResultStore<String>.entryBytes), keepNanoseconds: 100)
+extension ResultStore {
+  fileprivate mutating func keep(_ key: Key, _ text: String, at now: UInt64, _ fingerprint: Fingerprint = print) {
+    Array(text.utf8).withUnsafeBytes { insert(key, fingerprint, $0, now: Instant(nanoseconds: now)) }
+  }
+
+  fileprivate func text(_ key: Key, at now: UInt64) -> String? {
+    find(key, now: Instant(nanoseconds: now)).map { String(decoding: $0.bytes, as: UTF8.self) }
+  }
 }
+
+/// A ring of `ring` bytes, kept for 100, and room for as many entries as the bytes allow.
+private func store(ring: Int, keep: UInt64 = 100) -> ResultStore {
+  ResultStore(bytesLimit: (ring + 2) / 3 * 4, keepNanoseconds: keep)
+}
+
+/// Large enough that the ring decides, not the number of entries.
+private let ring = 48 * 1_000
 
 struct ResultStoreTests {
   @Test func `a result is found by its session and id only, until it is too old`() {
-    var store = store(10)
-    store.insert(key(1, "a"), print, "x", bytes: 40, now: at(5))
-    #expect(store.find(key(1, "a"), now: at(104))?.value == "x")
-    #expect(store.find(key(1, "a"), now: at(104))?.fingerprint == print)
-    #expect(store.find(key(2, "a"), now: at(6)) == nil)
-    #expect(store.find(key(1, "b"), now: at(6)) == nil)
-    #expect(store.find(key(1, "a"), now: at(105)) == nil)
+    var store = store(ring: ring)
+    store.keep(key(1, 7), "x", at: 5)
+    #expect(store.text(key(1, 7), at: 104) == "x")
+    let found = store.find(key(1, 7), now: at(104))?.fingerprint
+    #expect(found == print)
+    #expect(store.text(key(2, 7), at: 6) == nil)
+    #expect(store.text(key(1, 8), at: 6) == nil)
+    #expect(store.text(key(1, 7), at: 105) == nil)
+    store.expire(now: at(105))
+    #expect(store.count == 0)
   }
 
-  @Test func `the oldest go when the bytes are too many, and one that fits exactly stays`() {
-    var store = store(3)
-    for (time, id) in ["a", "b", "c"].enumerated() {
-      store.insert(key(UInt64(time % 2), id), print, id, bytes: 40, now: at(UInt64(time)))
-    }
+  @Test(arguments: [-1, 0, 1])
+  func `a result as large as the ring is kept, one byte more is not, and costs nobody's place`(beyond: Int) {
+    var store = store(ring: ring)
+    store.keep(key(1, 1), "small", at: 1)
+    store.keep(key(1, 2), String(repeating: "x", count: ring + beyond), at: 2)
+    #expect((store.text(key(1, 2), at: 3) != nil) == (beyond <= 0))
+    #expect((store.text(key(1, 1), at: 3) != nil) == (beyond > 0))
+  }
+
+  @Test func `the oldest go when there is no room, and only as many as must`() {
+    var store = store(ring: ring)
+    let third = String(repeating: "x", count: ring / 3)
+    for id in 1...3 as ClosedRange<UInt64> { store.keep(key(1, id), third, at: id) }
     #expect(store.count == 3)
-    #expect(store.bytes == store.bytesLimit)
-    store.insert(key(0, "d"), print, "d", bytes: 41, now: at(4))
-    #expect(store.find(key(0, "a"), now: at(4)) == nil)
-    #expect(store.find(key(1, "b"), now: at(4)) == nil, "41 bytes need two places")
-    #expect(store.find(key(0, "c"), now: at(4))?.value == "c")
-    #expect(store.find(key(0, "d"), now: at(4))?.value == "d")
-    store.insert(key(0, "huge"), print, "h", bytes: store.bytesLimit, now: at(5))
-    #expect(store.count == 2, "what can never fit costs nobody else's place")
+    store.keep(key(1, 4), third + "y", at: 4)
+    #expect(store.text(key(1, 1), at: 5) == nil)
+    #expect(store.text(key(1, 2), at: 5) == nil, "a byte more needs two places")
+    #expect(store.text(key(1, 3), at: 5) == third)
+    #expect(store.text(key(1, 4), at: 5) == third + "y")
+  }
+
+  @Test func `so do the oldest of too many small ones`() {
+    var store = store(ring: 3 * ResultStore.entryBytes * 5)
+    for id in 1...6 as ClosedRange<UInt64> { store.keep(key(1, id), "", at: id) }
+    #expect(store.count == 5)
+    #expect(store.text(key(1, 1), at: 7) == nil)
+    #expect(store.text(key(1, 2), at: 7) == "")
   }
 
   @Test func `the same key is replaced`() {
-    var store = store(3)
-    store.insert(key(1, "a"), print, "old", bytes: 40, now: at(1))
-    store.insert(key(1, "a"), Fingerprint(high: 9, low: 9), "new", bytes: 40, now: at(2))
+    var store = store(ring: ring)
+    store.keep(key(1, 1), "old", at: 1)
+    store.keep(key(1, 1), "new", at: 2, Fingerprint(high: 9, low: 9))
     #expect(store.count == 1)
-    #expect(store.find(key(1, "a"), now: at(3))?.value == "new")
-    store.removeAll(ofSession: 1)
-    #expect(store.count == 0)
-    #expect(store.bytes == 0)
-  }
-
-  @Test func `a session takes all of its own along and nothing else`() {
-    var store = store(10)
-    for id in ["a", "b", "c"] {
-      for session in 1...3 as ClosedRange<UInt64> {
-        store.insert(key(session, id), print, "\(session)\(id)", bytes: 40, now: at(1))
-      }
-    }
-    store.removeAll(ofSession: 2)
-    #expect(store.count == 6)
-    for id in ["a", "b", "c"] {
-      #expect(store.find(key(1, id), now: at(2))?.value == "1\(id)")
-      #expect(store.find(key(2, id), now: at(2)) == nil)
-    }
-    store.removeAll(ofSession: 2)
-    #expect(store.count == 6)
-  }
-
-  @Test func `expiring removes what is too old and nothing else`() {
-    var store = store(10)
-    store.insert(key(1, "a"), print, "a", bytes: 40, now: at(1))
-    store.insert(key(2, "b"), print, "b", bytes: 40, now: at(50))
+    #expect(store.text(key(1, 1), at: 3) == "new")
     store.expire(now: at(101))
-    #expect(store.count == 1)
-    #expect(store.find(key(2, "b"), now: at(101))?.value == "b")
+    #expect(store.text(key(1, 1), at: 101) == "new", "the old one's age is not the new one's")
+    store.expire(now: at(102))
+    #expect(store.count == 0)
   }
 
   @Test func `a store that keeps for no time keeps nothing`() {
-    var store = ResultStore<String>(bytesLimit: 1_000, keepNanoseconds: 0)
-    store.insert(key(1, "a"), print, "a", bytes: 1, now: at(1))
+    var store = store(ring: ring, keep: 0)
+    store.keep(key(1, 1), "a", at: 1)
+    #expect(store.isEnabled == false)
     #expect(store.count == 0)
   }
 
-  @Test(arguments: 1...4 as ClosedRange<UInt64>)
-  func `after thousands of random operations it holds what a plain list holds`(seed: UInt64) {
+  @Test(arguments: 1...6 as ClosedRange<UInt64>)
+  func `after thousands of random operations whatever it finds is what was kept last`(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
-    var store = store(20)
-    var list: [(key: ResultStore<String>.Key, value: String, at: UInt64)] = []
-    for step in 0..<3_000 as Range<UInt64> {
-      let session = UInt64.random(in: 0..<5, using: &generator)
-      let id = key(session, "\(Int.random(in: 0..<12, using: &generator))")
-      switch Int.random(in: 0..<20, using: &generator) {
-      case 0:
-        store.removeAll(ofSession: session)
-        list.removeAll { $0.key.session == session }
-      default:
-        list.removeAll { $0.key == id || $0.at + 100 <= step }
-        list.append((id, "\(step)", step))
-        if list.count > 20 { list.removeFirst() }
-        store.insert(id, print, "\(step)", bytes: 40, now: at(step))
+    let size = 4_000 + Int(seed) * 997
+    var store = store(ring: size)
+    var last: [ResultStore.Key: (text: String, at: UInt64)] = [:]
+    var found = 0
+    for step in 0..<20_000 as Range<UInt64> {
+      let key = key(UInt64.random(in: 0..<5, using: &generator), UInt64.random(in: 0..<9, using: &generator))
+      let text = "\(step) " + String(repeating: "z", count: Int.random(in: 0..<size / 6, using: &generator))
+      store.keep(key, text, at: step)
+      last[key] = (text, step)
+      #expect(store.text(key, at: step) == text)
+      for (key, kept) in last {
+        guard let text = store.text(key, at: step) else { continue }
+        found += 1
+        if text != kept.text || kept.at + 100 <= step { Issue.record("found \(text.prefix(9)) at \(step)") }
       }
-      #expect(store.count == list.count)
-      for kept in list where kept.at + 100 > step { #expect(store.find(kept.key, now: at(step))?.value == kept.value) }
     }
-    #expect(store.bytes == store.count * (40 + ResultStore<String>.entryBytes))
+    #expect(found > 40_000, "most of what fits is found: \(found)")
   }
 }

@@ -35,7 +35,8 @@ private final class ConnectionBench {
   init(_ change: (inout Configuration) -> Void = { _ in }) throws {
     host = try HostBench(change)
     var pair: [Int32] = [0, 0]
-    try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0, &pair) == 0)
+    try #require(
+      socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0, &pair) == 0)
     far = pair[1]
     connection = Connection(descriptor: pair[0], address: nil, loop: host.loop)
     let (connection, probe) = (connection, probe)
@@ -93,7 +94,11 @@ private final class ConnectionBench {
   }
 
   func hangUp() {
-    if far >= 0 { close(far) }
+    if far >= 0 {
+      // As in BenchClient.disconnect: another test's compiler may hold a copy until it has begun.
+      shutdown(far, Int32(SHUT_RDWR))
+      close(far)
+    }
     far = -1
     host.run()
     host.run()

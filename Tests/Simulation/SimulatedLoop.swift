@@ -14,7 +14,7 @@ final class SimulatedLoop {
   private(set) var calls: [SimulatedCall] = []
   /// Only looked up.
   private var waiting: [UInt64: SimulatedCall] = [:]
-  var results: ResultStore<SimulatedCall>
+  var results: ResultStore
   private var mailbox: [Message] = []
   private var callsBegun: UInt64 = 0
   private var sessionsOpened: UInt64 = 0

@@ -44,11 +44,12 @@ final class SimulatedSession {
     case .duplicate: return reply(id, .duplicate)
     case .new: break
     }
-    if let kept = loop.results.find(ResultStore.Key(session: serial, id: id), now: world.now) {
-      world.ledger.hold(kept.value.session === self, "a result reached another session")
-      world.ledger.hold(kept.value.conclusion == .complete, "a result was kept that did not complete")
+    if let kept = loop.results.find(key(of: id), now: world.now) {
+      let result = KeptResult(kept.bytes)
+      world.ledger.hold(result.session == serial && result.id == key(of: id).id.high, "another request's result")
       world.ledger.hold(
-        world.now.nanoseconds(since: kept.value.endedAt) < world.scenario.keepNanoseconds, "a result was kept too long")
+        world.now.nanoseconds(since: Instant(nanoseconds: result.endedAt)) < world.scenario.keepNanoseconds,
+        "a result was kept too long")
       return reply(id, kept.fingerprint == fingerprint ? .cached : .conflict)
     }
     let call = SimulatedCall(
@@ -82,9 +83,15 @@ final class SimulatedSession {
     for _ in 0..<entry.waiters { reply(entry.id, Reply(conclusion)) }
     world.ledger.hold(!isOpen || due[entry.id, default: 0] == 0, "somebody who waited for a call was not answered")
     guard conclusion == .complete, isOpen, let fingerprint = entry.fingerprint else { return }
-    loop.results.insert(
-      ResultStore.Key(session: serial, id: entry.id), fingerprint, call, bytes: 40 + entry.id.count, now: world.now)
-    world.ledger.hold(loop.results.bytes <= loop.results.bytesLimit, "\(loop.results.bytes) bytes of results")
+    let key = key(of: entry.id)
+    let result = KeptResult(session: serial, id: key.id.high, endedAt: call.endedAt.nanoseconds)
+    result.write(padding: Int(call.ticket.call % 200)) { loop.results.insert(key, fingerprint, $0, now: world.now) }
+    world.ledger.hold(loop.results.count <= world.scenario.keepBytes / 4, "\(loop.results.count) results are kept")
+  }
+
+  private func key(of id: [UInt8]) -> ResultStore.Key {
+    let number = id.reduce(1) { $0 &* 257 &+ UInt64($1) }
+    return ResultStore.Key(session: serial, id: Fingerprint(high: number, low: 0))
   }
 
   /// A slow reader catches up after a while.
@@ -122,8 +129,32 @@ final class SimulatedSession {
     isOpen = false
     for entry in calls.entries { entry.call.cancel() }
     world.ledger.hold(calls.isEmpty, "a session that ended has calls")
-    loop.results.removeAll(ofSession: serial)
     world.core.closeSession(number)
     world.closedSession()
+  }
+}
+
+/// What stands for a kept result: enough to tell whose it is.
+private struct KeptResult {
+  var session: UInt64
+  var id: UInt64
+  var endedAt: UInt64
+
+  init(session: UInt64, id: UInt64, endedAt: UInt64) {
+    self.session = session
+    self.id = id
+    self.endedAt = endedAt
+  }
+
+  init(_ bytes: UnsafeRawBufferPointer) {
+    session = bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self)
+    id = bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+    endedAt = bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self)
+  }
+
+  func write(padding: Int, _ use: (UnsafeRawBufferPointer) -> Void) {
+    var words = [session, id, endedAt]
+    words += [UInt64](repeating: 0, count: padding / 8)
+    words.withUnsafeBytes(use)
   }
 }

@@ -95,12 +95,12 @@ MUTANTS = {
     "who joins is not counted, and gets no reply": ("SessionCalls", "      entries[index].waiters += 1\n", ""),
     "the last who leaves does not end the call": (
         "SessionCalls", "guard entries[index].waiters > 1 else", "guard entries[index].waiters > 0 else"),
-    "a session leaves its results behind": (
-        "ResultStore", "while let slot = newestOfSession[session] { remove(slot) }", ""),
-    "results grow beyond their bytes": (
-        "ResultStore", "    while bytes > bytesLimit - cost, oldest >= 0 { remove(oldest) }\n", ""),
+    "a result overwrites one that is still given out": (
+        "ResultStore", "      } else if first.start - end >= count {", "      } else if ring.count - end >= count {"),
+    "a request gets a result that is gone": (
+        "ResultStore", "    if index[entry.key] == gone + oldest { index[entry.key] = nil }\n", ""),
     "a result is given out when it is too old": (
-        "ResultStore", "let entry = entries[Int(slot)], !isOver(entry, now: now) else", "let entry = entries[Int(slot)] else"),
+        "ResultStore", "    guard !isOver(entry, now: now) else { return nil }\n", ""),
     "a busy session is closed as idle": ("SessionLife", "!hasCalls && heardAt", "heardAt"),
     "a session that ended still counts": (
         "Census", "    sessions -= 1\n    freeSessions", "    freeSessions"),
@@ -151,6 +151,8 @@ def judge(name: str, base: pathlib.Path) -> tuple[str, bool, str]:
                                      str(HOURS), "--quiet"], capture_output=True, text=True, timeout=SECONDS)
         except subprocess.TimeoutExpired:
             return name, False, f"it ran for {SECONDS} s"
+        if result.returncode < 0:
+            return name, True, f"it stopped itself: signal {-result.returncode}"
         found = re.search(r"^seed \d+: broken .*$", result.stdout, re.M)
         return name, result.returncode == 1 and bool(found), found[0] if found else (result.stdout + result.stderr)[-300:]
 

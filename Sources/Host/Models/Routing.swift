@@ -6,6 +6,12 @@ final class Routing: Sendable {
   /// The numbers of those that serve, in the order of the configuration.
   let active: [Int]
   let catalogue: ModelCatalogue
+  /// Lives as long as this. Watched in its stead: an object that is referenced weakly is slower to hold, and each call
+  /// holds its snapshot.
+  let life = Life()
+
+  final class Life: Sendable {}
+
   /// Which models may answer for which, as the configuration allows.
   private let fallback: [(from: ModelEntry, to: [ModelEntry])]
 

@@ -29,11 +29,11 @@ final class Call: ProviderCallSink, TimerTarget {
   /// Why another model answers than the one that was asked for; nil: it is that one.
   private(set) var fallbackReason: String?
   /// How and when it ended, once it has.
-  private(set) var ending: CallEnding?
+  private var ending: CallEnding?
   private(set) var endedAt = Instant.never
 
   private let loop: HostLoop
-  /// The providers it began with; let go at the end, since a kept result needs none.
+  /// The providers it began with; let go at the end.
   private var routing: Routing?
   private var face: (any CallFace)?
   private var machine: CallMachine
@@ -59,15 +59,17 @@ final class Call: ProviderCallSink, TimerTarget {
   private var cancelMessage = ""
   private var cancelReason = ProviderCancelReason.client
 
-  init(plan: CallPlan, routing: Routing, face: any CallFace, loop: HostLoop) {
+  init(plan: consuming CallPlan, routing: Routing, face: any CallFace, loop: HostLoop) {
+    let total = plan.total
+    let (receivedAt, modelCount) = (plan.receivedAt, plan.modelCount)
     self.plan = plan
     self.routing = routing
     self.face = face
     self.loop = loop
     ticket = loop.nextTicket()
     machine = CallMachine(
-      clocks: loop.clockLimits(total: plan.total), policy: loop.retryPolicy, models: plan.modelCount,
-      queueNanoseconds: loop.queueNanoseconds, now: plan.receivedAt)
+      clocks: loop.clockLimits(total: total), policy: loop.retryPolicy, models: modelCount,
+      queueNanoseconds: loop.queueNanoseconds, now: receivedAt)
   }
 
   deinit {
@@ -81,12 +83,6 @@ final class Call: ProviderCallSink, TimerTarget {
   /// The model that answers, or is asked next.
   var model: ModelEntry { plan.model(machine.model) }
   private var provider: (any ProviderInstance)? { routing?.providers[model.provider] }
-
-  /// What a kept result costs.
-  var resultBytes: Int {
-    512 + plan.requestID.count + answer.text.allocatedBytes + answer.reasoning.allocatedBytes
-      + answer.toolCalls.reduce(0) { $0 + 96 + $1.arguments.utf8.count }
-  }
 
   // MARK: - Admission
 

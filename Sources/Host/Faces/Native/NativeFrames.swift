@@ -81,10 +81,14 @@ enum NativeFrames {
     buffer.append("}")
   }
 
+  /// A result that was kept: the frame as it was sent, marked.
+  static func cachedResult(_ frame: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
+    buffer.append(UnsafeRawBufferPointer(rebasing: frame.dropLast()))
+    buffer.append(",\"cached\":true}")
+  }
+
   /// The terminal frame: whatever text came is in it, in every outcome.
-  ///
-  /// - Parameter isCached: the call ended before this was asked for.
-  static func result(_ call: Call, _ ending: CallEnding, isCached: Bool = false, to buffer: inout ByteBuffer) {
+  static func result(_ call: Call, _ ending: CallEnding, to buffer: inout ByteBuffer) {
     buffer.reserve(2 * call.answer.text.count + call.answer.reasoning.count + 1024)
     begin("call_tool_res", call.plan.requestID, to: &buffer)
     buffer.append(ending.error == nil ? ",\"ok\":true" as StaticString : ",\"ok\":false")
@@ -94,7 +98,7 @@ enum NativeFrames {
     }
     appendOutputs(call, to: &buffer)
     appendMetadata(call, ending.outcome, to: &buffer)
-    buffer.append(isCached ? ",\"cached\":true}" as StaticString : "}")
+    buffer.append("}")
   }
 
   private static func appendOutputs(_ call: Call, to buffer: inout ByteBuffer) {
@@ -125,11 +129,10 @@ enum NativeFrames {
   }
 
   private static func appendMetadata(_ call: Call, _ outcome: CallOutcome, to buffer: inout ByteBuffer) {
-    let plan = call.plan
     buffer.append(",\"metadata\":{\"requested_model\":")
     let model = call.model
-    let hasMoved = model !== plan.model
-    appendOptional(plan.requestedModel ?? (hasMoved ? plan.model.id : nil), to: &buffer)
+    let hasMoved = model !== call.plan.model
+    appendOptional(call.plan.requestedModel ?? (hasMoved ? call.plan.model.id : nil), to: &buffer)
     buffer.append(",\"model_used\":")
     buffer.appendJSON(string: call.answer.modelUsed ?? model.id)
     buffer.append(",\"provider\":")
@@ -145,7 +148,7 @@ enum NativeFrames {
     buffer.append("\",\"usage\":")
     if let usage = call.answer.usage { append(usage, to: &buffer) } else { buffer.append("null") }
     // Who leaves a call that goes on is told how long it was so far.
-    let total = min(call.endedAt, .now()).nanoseconds(since: plan.receivedAt)
+    let total = min(call.endedAt, .now()).nanoseconds(since: call.plan.receivedAt)
     let elsewhere = call.queuedNanoseconds + call.upstreamNanoseconds
     buffer.append(",\"queued_ms\":")
     buffer.appendMilliseconds(nanoseconds: call.queuedNanoseconds)

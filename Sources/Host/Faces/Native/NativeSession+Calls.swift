@@ -77,14 +77,12 @@ extension NativeSession {
     case .new: break
     }
     guard id.isGiven, loop.results.count > 0,
-      let kept = loop.results.find(ResultStore.Key(session: identity.serial, id: id.key), now: loop.now)
+      let kept = loop.results.find(loop.resultKey(session: identity.serial, id: id.key), now: loop.now)
     else { return true }
     guard kept.fingerprint == fingerprint else {
       throw .invalidMessage("request_id \(id.shown) was used with other arguments; use another")
     }
-    if let ending = kept.value.ending {
-      link.send { NativeFrames.result(kept.value, ending, isCached: true, to: &$0) }
-    }
+    link.send { NativeFrames.cachedResult(kept.bytes, to: &$0) }
     return false
   }
 

@@ -141,13 +141,30 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
 
   func callEnded(_ call: Call, _ ending: CallEnding) {
     let entry = forget(call)
-    for _ in 0..<(entry?.waiters ?? 1) { link.send { NativeFrames.result(call, ending, to: &$0) } }
-    if ending.outcome == .complete, let entry, let fingerprint = entry.fingerprint, case .ready(let identity) = state {
-      loop.results.insert(
-        ResultStore.Key(session: identity.serial, id: entry.id), fingerprint, call, bytes: call.resultBytes,
-        now: loop.now)
+    if ending.outcome == .complete, let entry, let fingerprint = entry.fingerprint, loop.results.isEnabled,
+      case .ready(let identity) = state
+    {
+      sendAndKeep(call, ending, entry, fingerprint, identity)
+    } else {
+      for _ in 0..<(entry?.waiters ?? 1) { link.send { NativeFrames.result(call, ending, to: &$0) } }
     }
     if loop.isDraining { drain(isOver: false) }
+  }
+
+  /// The result is sent to whoever waits, and kept as it was sent for whoever asks again.
+  private func sendAndKeep(
+    _ call: Call, _ ending: CallEnding, _ entry: SessionCalls<Call>.Entry, _ fingerprint: Fingerprint,
+    _ identity: Identity
+  ) {
+    let loop = loop
+    link.send { frames in
+      let start = frames.count
+      NativeFrames.result(call, ending, to: &frames)
+      loop.results.insert(
+        loop.resultKey(session: identity.serial, id: entry.id), fingerprint,
+        UnsafeRawBufferPointer(rebasing: frames.readable[start...]), now: loop.now)
+    }
+    for _ in 1..<entry.waiters { link.send { NativeFrames.result(call, ending, to: &$0) } }
   }
 
   @discardableResult
@@ -165,7 +182,7 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
     if case .awaiting(let timer) = previous { _ = loop.eventLoop.cancel(timer) }
     cancelAll(.client, message: "The client left")
     guard case .ready(let identity) = previous else { return }
-    loop.results.removeAll(ofSession: identity.serial)
+    // What was kept for it is out of reach, and goes with its age.
     loop.core.closeSession(identity.number)
   }
 }
