@@ -257,7 +257,10 @@ package struct Admission {
     guard let lease = leases[id] else { return nil }
     let passage = providers[provider].breaker.passage(now: now)
     if case .refused = passage { return nil }
-    guard providers[provider].inFlight < providers[provider].inFlightLimit else { return nil }
+    // Another model of the same provider takes no other place.
+    guard provider == lease.provider || providers[provider].inFlight < providers[provider].inFlightLimit else {
+      return nil
+    }
     providers[lease.provider].inFlight -= 1
     providers[provider].inFlight += 1
     leases.move(id, to: provider)

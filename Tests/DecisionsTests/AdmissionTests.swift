@@ -296,6 +296,15 @@ struct AdmissionTests {
     #expect(admission.transfer(lease, to: 0, now: Instant(nanoseconds: 3)) == nil, "it was given back")
   }
 
+  @Test func `a lease that stays with its full provider, for another model of it, needs no other place`() throws {
+    var admission = admission(first: (1, 0))
+    let lease = try admission.take(1)
+    #expect(admission.transfer(lease, to: 0, now: Instant(nanoseconds: 1)) != nil)
+    #expect(admission.inFlight(provider: 0) == 1)
+    _ = admission.release(lease, .exhausted(retryAfterNanoseconds: 0), now: Instant(nanoseconds: 2))
+    #expect(admission.inFlight(provider: 0) == 0)
+  }
+
   @Test func `a lease does not move to a provider that is full or left alone`() throws {
     var admission = admission(first: (5, 0), second: (1, 0))
     let lease = try admission.take(1, provider: 1)

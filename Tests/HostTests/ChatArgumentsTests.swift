@@ -191,7 +191,7 @@ struct ChatArgumentsTests {
   @Test(
     arguments: [
       ("continuation_id", #""abc""#, "conversations are not kept by this host; send 'messages'", "abc"),
-      ("files", #"["/etc/passwd"]"#, "no file roots are configured (files.roots)", "an array"),
+      ("files", #"["/etc/passwd"]"#, "files are not taken by this version", "an array"),
     ])
   func `what this version does not do is refused, not left out`(
     field: String, value: String, rule: String, found: String

@@ -54,7 +54,7 @@ struct Scenario {
       total: chance.milliseconds(8_000, 40_000), heartbeat: chance.milliseconds(1_000, 8_000))
     queueNanoseconds = chance.milliseconds(0, 6_000)
     keepNanoseconds = chance.once(in: 4) ? 0 : chance.milliseconds(1_000, 600_000)
-    keepBytes = chance.between(5_000, 200_000)
+    keepBytes = chance.between(20_000, 400_000)
     idleNanoseconds = chance.milliseconds(5_000, 300_000)
     pauseMilliseconds = UInt64(chance.between(2_000, 9_000))
     models = providers.count == 1 || chance.once(in: 2) ? 1 : chance.between(2, providers.count)

@@ -85,7 +85,7 @@ final class SimulatedSession {
     guard conclusion == .complete, isOpen, let fingerprint = entry.fingerprint else { return }
     let key = key(of: entry.id)
     let result = KeptResult(session: serial, id: key.id.high, endedAt: call.endedAt.nanoseconds)
-    result.write(padding: Int(call.ticket.call % 200)) { loop.results.insert(key, fingerprint, $0, now: world.now) }
+    result.write(padding: Int(call.ticket.call % 4_000)) { loop.results.insert(key, fingerprint, $0, now: world.now) }
     world.ledger.hold(loop.results.count <= world.scenario.keepBytes / 4, "\(loop.results.count) results are kept")
   }
 

@@ -14,7 +14,8 @@ enum ConfigurationSchema {
       [
         .texts(
           "roots", \.files.roots, 0...64, characters: 1...4096, .path,
-          "Directories below which path arguments may point; empty: paths are refused.")
+          "Directories below which path arguments may point; empty: paths are refused."
+        ).notInForce("taking files", unless: { $0.files.roots.isEmpty })
       ]),
     .object(
       "plugins", "Where plugins come from.",

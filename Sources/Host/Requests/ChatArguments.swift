@@ -235,7 +235,7 @@ struct ChatArguments {
       throw .invalid(name, "conversations are not kept by this host; send 'messages'", found: value.string() ?? "")
     case "files":
       if value.kind == .array, value[0] == nil { return }
-      throw .invalid(name, "no file roots are configured (files.roots)", found: "\(value.kind)")
+      throw .invalid(name, "files are not taken by this version", found: "\(value.kind)")
     default:
       throw .invalid(
         name, "is not an argument of chat; known: \(names.joined(separator: ", "))", found: "\(value.kind)")

@@ -87,7 +87,9 @@ extension NativeSession {
     let outcome: StaticString?
     if let old = fields.old?.string(), let new = fields.new?.string() {
       switch principal.map({ loop.services.principals.rotate($0, from: old, to: new) }) {
-      case .rotated: outcome = nil
+      case .rotated:
+        loop.services.log.redact(new)
+        outcome = nil
       case .weak: outcome = "weak_token"
       case .unauthorized, nil: outcome = "unauthorized"
       }
