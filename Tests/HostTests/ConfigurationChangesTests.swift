@@ -39,6 +39,14 @@ struct ConfigurationChangesTests {
     #expect(try changes(before, after) == expected)
   }
 
+  @Test func `leaving Echo out takes effect at once, as any change of the providers`() throws {
+    let changes = try ConfigurationReading.parse("{}").changes(to: ConfigurationReading.parse("{ echo: false }"))
+    #expect(changes.first { $0.path == "echo" }?.needsRestart == false)
+    #expect(changes.contains { $0.path == "providers[0].id" && $0.to == nil })
+    let later = changes.filter(\.needsRestart).map(\.path)
+    #expect(later == [])
+  }
+
   @Test func `a changed secret is told and not shown`() throws {
     func text(_ name: String) -> String { "{ providers: [{ id: 'a', api_key: 'env:\(name)' }] }" }
     let environment = ["ONE": "secret-number-one", "TWO": "secret-number-two"]

@@ -14,7 +14,7 @@ package struct ConfigurationChange: Equatable, Sendable, CustomStringConvertible
 
 extension Configuration {
   /// Settings that are read once, at the start.
-  private static let fixed = ["listeners", "loops", "storage", "state_directory", "plugins", "log.format", "echo"]
+  private static let fixed = ["listeners", "loops", "storage", "state_directory", "plugins", "log.format"]
 
   /// What `other` has otherwise, in the order of the schema. No secret is among the values.
   package func changes(to other: Configuration) -> [ConfigurationChange] {
