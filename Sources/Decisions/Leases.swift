@@ -26,6 +26,17 @@ package struct Leases {
     package var lease: Lease
   }
 
+  /// How far past its deadline a call must hold its permit, at least, before that is a leak: a loop that a busy machine
+  /// holds up answers late and has lost nothing.
+  package static let graceNanoseconds: UInt64 = 5_000_000_000
+
+  /// Nanoseconds from the permit to the lease's deadline, for a call of `total` nanoseconds: half as long again, and
+  /// never less than the grace beyond it.
+  package static func term(ofTotal total: UInt64) -> UInt64 {
+    let (term, overflow) = total.addingReportingOverflow(max(total / 2, graceNanoseconds))
+    return overflow ? .max : term
+  }
+
   private struct Slot {
     var generation: UInt32
     var lease: Lease?

@@ -63,7 +63,7 @@ final class SimulatedCall {
   }
 
   var provider: Int { (firstModel + machine.model) % world.scenario.providers.count }
-  var leaseNanoseconds: UInt64 { total + total / 2 }
+  var leaseNanoseconds: UInt64 { Leases.term(ofTotal: total) }
 
   /// nil: the call is admitted or waits.
   func start() -> CallMachine.Conclusion? {

@@ -118,13 +118,10 @@ final class Call: ProviderCallSink, TimerTarget {
     perform(machine.unavailable(retryAfterNanoseconds: wait))
   }
 
-  /// A lease outlives the call's total, so that a timeout is never a leak.
-  private var leaseNanoseconds: UInt64 { plan.total + plan.total / 2 }
-
   private func ask() {
     let request = Admission.Request(
       ticket: ticket, provider: model.provider, session: plan.session, owner: plan.requestID,
-      leaseNanoseconds: leaseNanoseconds)
+      leaseNanoseconds: Leases.term(ofTotal: plan.total))
     let decision = loop.core.admit(request, now: loop.now)
     switch consume decision {
     case .admitted(let permit):
