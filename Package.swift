@@ -5,6 +5,8 @@ import PackageDescription
 let settings: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("InternalImportsByDefault"),
+  // An async function stays on its caller's executor: the SDK's small ones would each switch twice.
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
   .treatAllWarnings(as: .error),
   // Tests and debug builds check each access; a release trusts what they found (a tenth of a call's instructions).
   .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),

@@ -102,9 +102,15 @@ public struct ByteBuffer: ~Copyable {
     end &+= bytes.count
   }
 
+  // Inlined, the length of a literal is known and its copy a few stores: a frame has dozens of them.
   @inlinable
+  @inline(__always)
   public mutating func append(_ text: StaticString) {
-    append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    let count = text.utf8CodeUnitCount
+    if count == 0 { return }
+    reserve(count)
+    memcpy(base.unsafelyUnwrapped + end, text.utf8Start, count)
+    end &+= count
   }
 
   // Disfavored, so that a literal is appended as a StaticString, without a detour.

@@ -35,11 +35,20 @@ public struct KeyedHash: Sendable {
     }
     var tail: (UInt64, UInt64) = (0, 0)
     var shift: UInt64 = 0
-    while next < end {
-      let byte = UInt64(next.load(as: UInt8.self))
-      if shift < 64 { tail.0 |= byte << shift } else { tail.1 |= byte << (shift - 64) }
-      shift += 8
-      next += 1
+    if end - next >= 8 {
+      tail.0 = next.loadUnaligned(as: UInt64.self)
+      next += 8
+      while next < end {
+        tail.1 |= UInt64(next.load(as: UInt8.self)) << shift
+        shift += 8
+        next += 1
+      }
+    } else {
+      while next < end {
+        tail.0 |= UInt64(next.load(as: UInt8.self)) << shift
+        shift += 8
+        next += 1
+      }
     }
     high = fold(tail.0 ^ a, tail.1 ^ 0x5899_65CC_7537_4CC3)
     low = fold(tail.1 ^ b, tail.0 ^ 0x1D8E_4E27_C47D_124F)

@@ -38,6 +38,8 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   private(set) var routing: Routing?
   /// Received bytes of whichever connection is read now; a connection keeps only what is left over.
   var scratch = ByteBuffer()
+  /// Memory that the connection which speaks next may have (`Connection.borrowBlock`).
+  var spareBlock = ByteBuffer()
   /// The body of whichever call is opened now.
   var bodyScratch = ByteBuffer()
   private(set) var connections: [Connection] = []

@@ -74,7 +74,7 @@ public struct ChatStream: ~Copyable, @unchecked Sendable {  // owned by one task
       event.usage = counts
       return call.emit(&event)
     }
-    try await call.settle(status)
+    if status != PRV_OK { try await call.settle(status) }
   }
 
   /// The model that the upstream says it used.

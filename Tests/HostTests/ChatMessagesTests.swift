@@ -22,7 +22,7 @@ private func check(_ json: String, capabilities: [String] = [], temperatureMax: 
   let model = ModelEntry(id: "m", provider: 0, providerID: "kimi", capabilities: capabilities)
   return try withArguments(json) { arguments -> Refused? in
     do throws(CallError) {
-      try arguments.check(against: information, model)
+      try arguments.check(temperatureMax: information.temperatureMax, model)
       return nil
     } catch {
       return Refused(error)

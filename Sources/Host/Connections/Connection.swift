@@ -167,11 +167,24 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
       }
     }
     guard state != .closed else { return }
-    outbound.removeAll(keeping: 0)
+    returnBlock()
     watch(interest.subtracting(.write))
     if state == .finishing { return linger() }
     if state == .open { disarm() }
     clearBacklog()
+  }
+
+  /// Memory for what waits to be sent: the loop's spare block, or a new one.
+  func borrowBlock() {
+    swap(&outbound, &loop.spareBlock)
+    outbound.reserve(ConnectionLimits.firstBlockBytes)
+  }
+
+  /// All is sent: an idle connection keeps no memory, and the loop one block for the next that speaks.
+  private func returnBlock() {
+    outbound.removeAll(keeping: ConnectionLimits.spareBlockBytes)
+    if loop.spareBlock.allocatedBytes < outbound.allocatedBytes { swap(&outbound, &loop.spareBlock) }
+    outbound.removeAll(keeping: 0)
   }
 
   private func waitToWrite() {

@@ -6,6 +6,8 @@ enum ConnectionLimits {
   static let resumeBytes = 64 << 10
   /// The first block of memory for bytes that wait to be sent.
   static let firstBlockBytes = 4 << 10
+  /// The largest block that a loop keeps for the next connection that has something to say.
+  static let spareBlockBytes = 64 << 10
   /// Bytes taken from the socket in one turn; then other connections have theirs.
   static let readBytes = 64 << 10
   /// How long a peer may take to close after our last byte.

@@ -54,7 +54,7 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
   func send(_ write: (inout ByteBuffer) -> Void) {
     guard state == .open else { return }
     // One block for what a turn usually says, instead of growing to it; it goes back when it is sent.
-    if connection.outbound.allocatedBytes == 0 { connection.outbound.reserve(ConnectionLimits.firstBlockBytes) }
+    if connection.outbound.allocatedBytes == 0 { connection.borrowBlock() }
     let mark = WebSocketEncoder.beginMessage(in: &connection.outbound)
     write(&connection.outbound)
     WebSocketEncoder.endMessage(mark, opcode: .text, in: &connection.outbound)

@@ -6,6 +6,8 @@ final class Routing: Sendable {
   /// The numbers of those that serve, in the order of the configuration.
   let active: [Int]
   let catalogue: ModelCatalogue
+  /// By provider number: what each call asks of its provider's information, without copying that.
+  let temperatureMaxima: [Double]
   /// Lives as long as this. Watched in its stead: an object that is referenced weakly is slower to hold, and each call
   /// holds its snapshot.
   let life = Life()
@@ -23,6 +25,7 @@ final class Routing: Sendable {
     self.providers = providers
     self.active = active ?? Array(providers.indices)
     self.catalogue = catalogue
+    temperatureMaxima = providers.map(\.information.temperatureMax)
     self.fallback = fallback.compactMap { rule in
       guard let from = catalogue[rule.from] else { return nil }
       let to = rule.to.compactMap { catalogue[$0] }.filter { $0 !== from }
@@ -35,7 +38,7 @@ final class Routing: Sendable {
     guard !fallback.isEmpty, let rule = fallback.first(where: { $0.from === model }) else { return [] }
     return rule.to.filter { entry in
       do throws(CallError) {
-        try arguments.check(against: providers[entry.provider].information, entry)
+        try arguments.check(temperatureMax: temperatureMaxima[entry.provider], entry)
         return true
       } catch {
         return false

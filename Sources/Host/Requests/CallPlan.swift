@@ -1,7 +1,7 @@
 import Decisions
 
-/// What a face asks for, validated: everything a call needs but its body.
-struct CallPlan {
+/// What a face asks for, validated: everything a call needs but its body. Moved into its call, never copied.
+struct CallPlan: ~Copyable {
   /// The client's id as a JSON string with its quotes, to be written back as it came.
   var requestID: [UInt8]
   var model: ModelEntry

@@ -103,10 +103,10 @@ struct ChatArguments {
 
   /// Refuses what this provider or model cannot do, instead of leaving it out. A model that lists no capabilities may
   /// have any.
-  func check(against provider: ProviderInformation, _ model: ModelEntry) throws(CallError) {
-    if let temperature, temperature > provider.temperatureMax {
+  func check(temperatureMax: Double, _ model: ModelEntry) throws(CallError) {
+    if let temperature, temperature > temperatureMax {
       throw .invalid(
-        "temperature", "must be at most \(provider.temperatureMax), got \(temperature)", found: "\(temperature)")
+        "temperature", "must be at most \(temperatureMax), got \(temperature)", found: "\(temperature)")
     }
     guard !model.capabilities.isEmpty else { return }
     let wanted = [

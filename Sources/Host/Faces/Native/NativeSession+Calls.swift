@@ -39,7 +39,7 @@ extension NativeSession {
     guard let routing = loop.routing else { throw .starting() }
     let requested = arguments.model?.string()
     let model = try routing.model(named: requested)
-    try arguments.check(against: routing.providers[model.provider].information, model)
+    try arguments.check(temperatureMax: routing.temperatureMaxima[model.provider], model)
     loop.bodyScratch.removeAll(keeping: 1 << 20)
     arguments.writeBody(to: &loop.bodyScratch)
     let id = RequestID(fields.requestID)
