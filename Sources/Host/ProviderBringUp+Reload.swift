@@ -28,7 +28,7 @@ extension ProviderBringUp {
 
   /// Thread: loop 0's.
   private func adopt(
-    _ renewed: ProviderRegistry, replacing old: ProviderRegistry, retiring replaced: [InProcessProvider],
+    _ renewed: ProviderRegistry, replacing old: ProviderRegistry, retiring replaced: [any HostedProvider],
     _ wanted: Configuration
   ) {
     let isSame = { (index: Int) in

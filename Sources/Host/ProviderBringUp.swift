@@ -51,10 +51,12 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
       configuration.coreSettings, providers: information.map { configuration.limit(of: $0) }, now: .now())
     directory = ModelDirectory(registry, configuration)
     shown = registry
-    for provider in information {
+    for entry in registry.entries {
+      let provider = entry.provider.information
       log.info(
         "Provider active", ("provider", provider.id), ("plugin", provider.pluginID),
-        ("version", provider.pluginVersion), ("path", provider.pluginPath), ("isolation", "in-process"))
+        ("version", provider.pluginVersion), ("path", provider.pluginPath),
+        ("isolation", entry.provider.origin.isolation.rawValue))
     }
     stage("providers registered", ("providers", information.map(\.id).joined(separator: ",")))
     if registry.providers.isEmpty {

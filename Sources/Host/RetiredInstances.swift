@@ -7,7 +7,7 @@ import Synchronization
 /// is called while it is held.
 final class RetiredInstances: Sendable {
   private struct Entry {
-    var provider: InProcessProvider
+    var provider: any HostedProvider
     /// The snapshots that led to it: a call that waits may still open it.
     var routings: [WeakRouting]
   }
@@ -23,7 +23,7 @@ final class RetiredInstances: Sendable {
 
   private let entries = Mutex<[Entry]>([])
 
-  func add(_ providers: [InProcessProvider], reachedBy routings: [WeakRouting]) {
+  func add(_ providers: [any HostedProvider], reachedBy routings: [WeakRouting]) {
     guard !providers.isEmpty else { return }
     entries.withLock { entries in
       entries += providers.map { Entry(provider: $0, routings: routings) }

@@ -7,7 +7,7 @@ internal import Synchronization
 /// them at any time, on any thread.
 ///
 /// `@unchecked Sendable`: `functions` is written once, by `create`, before any call; the rest is immutable or atomic.
-package final class InProcessProvider: ProviderInstance, @unchecked Sendable {
+package final class InProcessProvider: HostedProvider, @unchecked Sendable {
   private enum Life {
     static let created = 0
     static let running = 1
@@ -17,6 +17,9 @@ package final class InProcessProvider: ProviderInstance, @unchecked Sendable {
 
   package let information: ProviderInformation
   package let plugin: LoadedPlugin
+  package var origin: PluginOrigin {
+    PluginOrigin(path: plugin.path, copyPath: plugin.copyPath, sha256: plugin.sha256, isolation: .inProcess)
+  }
   let log: Log
   let settings: VisibleSettings
   let requests: HTTPRequestReader
@@ -172,13 +175,11 @@ extension InProcessProvider {
 
 // The end of an instance. Thread: one at a time (PRV C7, [instance]), never a loop.
 extension InProcessProvider {
-  /// Calls that are not closed, on all loops.
   package var openCalls: Int { tables.reduce(0) { $0 + $1.openCalls.load(ordering: .relaxed) } }
 
   /// Events of kinds that this host does not know, so far.
   package var unknownEvents: Int { tables.reduce(0) { $0 + $1.unknownEvents.load(ordering: .relaxed) } }
 
-  /// Takes no new calls, tells the plugin so, and cancels those that are open.
   package func stop() {
     let change = life.compareExchange(
       expected: Life.running, desired: Life.stopping, ordering: .acquiringAndReleasing)
@@ -187,8 +188,6 @@ extension InProcessProvider {
     for table in tables { _ = table.send(.cancelAll(.stop), mustKeep: true) }
   }
 
-  /// Frees the plugin's instance when `stop` was called and every call was closed. False: it was not freed, because a
-  /// call still belongs to the plugin, or there is nothing to free.
   package func destroy() -> Bool {
     guard life.load(ordering: .acquiring) == Life.stopping, openCalls == 0 else { return false }
     let change = life.compareExchange(

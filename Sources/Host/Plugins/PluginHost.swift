@@ -101,7 +101,7 @@ package final class PluginHost: Sendable {
     var entries = registry.entries
     var active: [Int] = []
     var refused: [ProviderRefusal] = []
-    var fresh: [InProcessProvider] = []
+    var fresh: [any HostedProvider] = []
     for settings in providers where settings.isEnabled {
       let known = entries.firstIndex { $0.settings.id == settings.id }
       if let known, registry.active.contains(known), entries[known].settings.makesTheSame(as: settings) {
@@ -129,7 +129,7 @@ package final class PluginHost: Sendable {
     return ProviderRegistry(entries, active: active, refusedProviders: refused, scan: registry.scan)
   }
 
-  private func make(_ settings: ProviderSettings, _ scan: PluginScan) throws(PluginFault) -> InProcessProvider {
+  private func make(_ settings: ProviderSettings, _ scan: PluginScan) throws(PluginFault) -> any HostedProvider {
     guard let offer = scan.offer(of: settings.plugin) else {
       throw PluginFault(
         "no loaded plugin offers \"\(settings.plugin)\"", remedy: "put its plugin into one of the plugin directories")

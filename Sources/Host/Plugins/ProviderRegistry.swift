@@ -2,7 +2,7 @@
 package final class ProviderRegistry: Sendable {
   struct Entry: Sendable {
     var settings: ProviderSettings
-    var provider: InProcessProvider
+    var provider: any HostedProvider
   }
 
   /// By number. What is not in `active` was removed; its calls may still end.
@@ -27,7 +27,7 @@ package final class ProviderRegistry: Sendable {
   package var refused: [PluginRefusal] { scan.refused }
 
   /// Instances that serve here and not in `other`.
-  func instances(notIn other: ProviderRegistry) -> [InProcessProvider] {
+  func instances(notIn other: ProviderRegistry) -> [any HostedProvider] {
     active.map { entries[$0].provider }.filter { provider in
       !other.active.contains { other.entries[$0].provider === provider }
     }
