@@ -60,12 +60,15 @@ let package = Package(
     library("Bytes"),
     library("JSON", dependencies: ["Bytes"]),
     library("Wire", dependencies: ["Bytes"]),
+    // The rules of the ABI, for whoever is a host: the daemon, the mock host, the validator.
+    library("ProviderContract", dependencies: ["CProviderABI", "Bytes"]),
     library("ProviderAPI", dependencies: ["CProviderABI", "JSON", "Bytes"]),
-    library("ProviderTesting", dependencies: ["CProviderABI"]),
+    library("ProviderTesting", dependencies: ["ProviderContract", "CProviderABI"]),
     library("OpenAIWire", dependencies: ["ProviderAPI", "JSON", "Bytes"]),
     library("LoadTest", dependencies: ["JSON", "Bytes"]),
     library("Decisions"),
-    library("Host", dependencies: ["Decisions", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
+    library(
+      "Host", dependencies: ["Decisions", "ProviderContract", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
     .executableTarget(
       name: "patchbay", dependencies: ["Host", "Decisions", "LoadTest", "Wire", "JSON", "Bytes", "CLinux"],
       swiftSettings: settings),
@@ -77,6 +80,7 @@ let package = Package(
     tests(of: "JSON", dependencies: ["Bytes"]),
     tests(of: "Wire", dependencies: ["Bytes"]),
     tests(of: "LoadTest", dependencies: ["JSON", "Bytes"]),
+    tests(of: "ProviderContract", dependencies: ["CProviderABI"]),
     tests(of: "CProviderABI", dependencies: ["ProviderTesting"]),
     tests(of: "ProviderAPI", dependencies: ["ProviderTesting", "CProviderABI", "JSON", "Bytes"]),
     tests(of: "OpenAIWire", dependencies: ["ProviderTesting", "CProviderABI", "ProviderAPI", "JSON", "Bytes"]),
@@ -88,7 +92,9 @@ let package = Package(
     tests(of: "GLM", dependencies: ["ProviderTesting", "CProviderABI", "OpenAIWire", "ProviderAPI", "JSON", "Bytes"]),
     // Fixtures: plugins in C, which the tests compile as a stranger would.
     tests(
-      of: "Host", dependencies: ["Decisions", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"], exclude: ["Fixtures"]),
+      of: "Host",
+      dependencies: ["Decisions", "ProviderContract", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"],
+      exclude: ["Fixtures"]),
     tests(of: "Decisions"),
   ]
     + plugin("Echo", dependencies: ["ProviderAPI", "JSON", "Bytes"])

@@ -215,7 +215,8 @@ import Testing
     bench.onLoop { bench.provider.cancel(call, reason: .client, on: bench.loop) }
     #expect(
       try bench.log.line() == "warning plugin did not end a cancelled call plugin=org.example.calls provider=bench "
-        + "request_id=request-1 rule=PRV-R010")
+        + "request_id=request-1 rule=PRV-R010 function=call_cancel expected=\"done within 1 ms of call_cancel\" "
+        + "found=none")
     #expect(bench.provider.openCalls == 1)
     #expect(bench.done(call) == PRV_OK)
     _ = try sink.end()
@@ -229,7 +230,8 @@ import Testing
     #expect(failure.status == PRV_E_INTERNAL)
     #expect(
       failure.message
-        == "the plugin org.example.calls broke PRV-R007: a text of an event is not UTF-8 by itself")
+        == "the plugin org.example.calls broke PRV-R007: expected a prv_event.text that is UTF-8 by itself, "
+        + "found 2 bytes that are not, from byte 1 on")
     bench.settle()
     #expect(bench.count("cancels") == 1)
     #expect(bench.count("closes") == 1)

@@ -1,4 +1,5 @@
 import Glibc
+import ProviderContract
 import Testing
 
 @testable import Host

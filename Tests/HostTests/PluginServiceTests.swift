@@ -1,4 +1,5 @@
 import CProviderABI
+import ProviderContract
 import Decisions
 import Dispatch
 import Synchronization

@@ -1,4 +1,5 @@
 internal import CProviderABI
+internal import ProviderContract
 internal import Synchronization
 
 /// An instance of a provider whose plugin runs in the host's own process.
@@ -23,6 +24,9 @@ package final class InProcessProvider: HostedProvider, @unchecked Sendable {
   let log: Log
   let settings: VisibleSettings
   let requests: HTTPRequestReader
+  let key: String?
+  /// What the plugin did against the contract.
+  let breaches = BreachReport()
   let hasUpstream: Bool
   let graceMilliseconds: UInt64
   private(set) var functions = prv_provider()
@@ -43,8 +47,8 @@ package final class InProcessProvider: HostedProvider, @unchecked Sendable {
     let baseURL = settings.baseURL ?? offer.description.defaultBaseURL
     information = Self.information(of: offer, settings, baseURL)
     self.settings = VisibleSettings(json: try settings.createJSON(baseURL: baseURL))
-    requests = HTTPRequestReader(
-      origins: try Self.origins(settings, baseURL), key: settings.apiKey?.value)
+    requests = HTTPRequestReader(origins: try Self.origins(settings, baseURL))
+    key = settings.apiKey?.value
     hasUpstream = places.allSatisfy { $0.upstream != nil }
     tables = places.map { CallTable(provider: self, loop: $0.loop, gate: $0.gate, upstream: $0.upstream) }
   }
@@ -176,6 +180,9 @@ extension InProcessProvider {
 // The end of an instance. Thread: one at a time (PRV C7, [instance]), never a loop.
 extension InProcessProvider {
   package var openCalls: Int { tables.reduce(0) { $0 + $1.openCalls.load(ordering: .relaxed) } }
+
+  /// Whether the plugin's `destroy` was called. Thread: any.
+  var isDestroyed: Bool { life.load(ordering: .acquiring) == Life.destroyed }
 
   /// Events of kinds that this host does not know, so far.
   package var unknownEvents: Int { tables.reduce(0) { $0 + $1.unknownEvents.load(ordering: .relaxed) } }

@@ -1,4 +1,5 @@
 internal import CProviderABI
+internal import ProviderContract
 internal import Synchronization
 
 /// Finds plugins and makes the configured providers of them, exactly once, however many threads ask first.

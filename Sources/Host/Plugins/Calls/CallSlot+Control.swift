@@ -1,4 +1,5 @@
 internal import CProviderABI
+internal import ProviderContract
 internal import Synchronization
 
 // What the host asks of the call: cancel, release, pause, resume. Thread: loop.
@@ -85,9 +86,11 @@ extension CallSlot {
   func graceEnded() {
     graceTimer = nil
     guard current.isLive else { return }
-    provider.log.warning(
-      "plugin did not end a cancelled call", ("plugin", provider.plugin.description.id),
-      ("provider", provider.information.id), ("request_id", requestID), ("rule", "PRV-R010"))
+    let grace = "\(provider.graceMilliseconds) ms"
+    provider.report(
+      Breach(
+        .doneAfterCancel, at: .callCancel, handle: handle, expected: "done within \(grace) of call_cancel",
+        found: "none"), requestID: requestID, message: "plugin did not end a cancelled call")
   }
 
   /// For log lines. Thread: any.

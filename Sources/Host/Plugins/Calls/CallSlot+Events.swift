@@ -1,4 +1,5 @@
 internal import CProviderABI
+internal import ProviderContract
 internal import Synchronization
 
 // What the plugin says: emit and done. Thread: any, and the fast way on the call's loop.
@@ -13,7 +14,11 @@ extension CallSlot {
   @inline(__always)
   func emit(_ handle: UInt64, _ source: UnsafePointer<prv_event>) -> Int32 {
     let state = current
-    guard state.accepts(handle) else { return PRV_E_STALE }
+    guard state.accepts(handle) else { return refuse(.emit, handle) }
+    // Not one step: of two threads that come at the same moment both may pass, but none is blamed for nothing.
+    if isEmitting.load(ordering: .relaxed) { reportConcurrentEmit(handle) }
+    isEmitting.store(true, ordering: .relaxed)
+    defer { isEmitting.store(false, ordering: .relaxed) }
     if state.isCancelled { return PRV_CANCELLED }
     switch EventReader.read(source) {
     case .event(let event):
@@ -22,8 +27,8 @@ extension CallSlot {
     case .unknown:
       table.unknownEvents.add(1, ordering: .relaxed)
       return PRV_OK
-    case .broken(let rule):
-      breakRule(handle, rule)
+    case .broken(let fault):
+      breakRule(handle, fault.breach(of: handle))
       return PRV_E_INVALID_ARGUMENT
     }
   }
@@ -64,17 +69,23 @@ extension CallSlot {
       self.state.bitwiseOr(CallState.owesResume, ordering: .acquiringAndReleasing)
       return PRV_PAUSE
     }
-    if answer == PRV_E_LIMIT { breakRule(handle, "PRV-R015: events went on in spite of PRV_PAUSE") }
+    if answer == PRV_E_LIMIT {
+      breakRule(
+        handle,
+        Breach(
+          .serialEvents, at: .emit, handle: handle, expected: "no more events after PRV_PAUSE, until call_resume",
+          found: "events beyond \(Self.patience) times the bound"))
+    }
     return answer
   }
 
   /// prv_host.done for the call that `handle` names: the first one wins, whichever thread it comes on.
   func done(_ handle: UInt64, _ source: UnsafePointer<prv_done>) -> Int32 {
-    guard current.accepts(handle) else { return PRV_E_STALE }
+    guard current.accepts(handle) else { return refuse(.done, handle) }
     guard let end = EndReader.read(source, redact: provider.log.redacted) else { return PRV_E_INVALID_ARGUMENT }
     var old = state.load(ordering: .acquiring)
     while true {
-      guard CallState(old).accepts(handle) else { return PRV_E_STALE }
+      guard CallState(old).accepts(handle) else { return refuse(.done, handle) }
       let new = old & ~CallState.live | CallState.ended
       let attempt = state.compareExchange(expected: old, desired: new, ordering: .acquiringAndReleasing)
       if attempt.exchanged { break }
@@ -91,8 +102,10 @@ extension CallSlot {
   }
 
   /// The call fails because the plugin broke the contract. Thread: any.
-  private func breakRule(_ handle: UInt64, _ rule: StaticString) {
-    let message = "the plugin \(provider.plugin.description.id) broke \(rule)"
+  private func breakRule(_ handle: UInt64, _ breach: Breach) {
+    let message =
+      "the plugin \(provider.plugin.description.id) broke \(breach.rule): "
+      + "expected \(breach.expected), found \(breach.found)"
     let failure = ProviderFailure(status: PRV_E_INTERNAL, message: message)
     // Nothing more is taken from it, in whatever order the threads go on.
     var old = state.load(ordering: .acquiring)
@@ -103,9 +116,7 @@ extension CallSlot {
       if attempt.exchanged { break }
       old = attempt.original
     } while true
-    provider.log.warning(
-      "plugin broke a rule", ("plugin", provider.plugin.description.id), ("provider", provider.information.id),
-      ("rule", "\(rule)"))
+    provider.report(breach, requestID: requestID)
     if table.loop.isCurrent {
       fault = failure
       enqueue(Self.faultJob)

@@ -1,4 +1,5 @@
 internal import CProviderABI
+internal import ProviderContract
 
 // The call's upstream exchanges: they stop when it pauses, and end before it closes.
 extension CallSlot {
@@ -15,9 +16,11 @@ extension CallSlot {
     guard table.on_complete != nil else { return (PRV_E_INVALID_ARGUMENT, 0) }
     let (connectTimeout, deadline) = shared.withLock { ($0.connectTimeoutNanoseconds, $0.deadline) }
     let request: UpstreamRequest
-    switch provider.requests.read(source, connectTimeout: connectTimeout, deadline: deadline) {
-    case .request(let value): request = value
-    case .refused(let status): return (status, 0)
+    do throws(HTTPRequestFault) {
+      request = UpstreamRequest(
+        try provider.requests.read(source), key: provider.key, connectTimeout: connectTimeout, deadline: deadline)
+    } catch {
+      return (error.status, 0)
     }
     switch reserve(handle, table, argument) {
     case .failure(let refusal): return (refusal.status, 0)

@@ -1,5 +1,6 @@
 internal import Bytes
 internal import CProviderABI
+internal import ProviderContract
 import Decisions
 internal import Synchronization
 
@@ -49,6 +50,8 @@ final class CallSlot: @unchecked Sendable {
   let state: Atomic<UInt64>
   /// `shared.copiedEvents`, to be read without the lock.
   let copiedEvents = Atomic(0)
+  /// Whether a thread is inside `emit` (PRV-R015).
+  let isEmitting = Atomic(false)
   let shared = Mutex(Shared())
 
   var nextFree: CallSlot?
@@ -133,10 +136,17 @@ extension CallSlot {
 
   /// The plugin did not accept the call: nothing more reaches the sink.
   private func refuse() {
+    if !current.isLive {
+      let words = CallContract.words(on: .done, in: .refused)
+      provider.report(
+        Breach(.oneDone, at: .done, handle: handle, expected: words.expected, found: words.found),
+        requestID: requestID)
+    }
     sink = nil
     end = nil
     stage = .closing(accepted: false)
-    state.store(CallState(generation: current.generation, CallState.ended).word, ordering: .releasing)
+    state.store(
+      CallState(generation: current.generation, CallState.ended | CallState.refused).word, ordering: .releasing)
     dropHeld()
     abortExchanges()
     cancelTimers()

@@ -1,3 +1,5 @@
+internal import ProviderContract
+
 /// What any thread may know of a call slot, in one atomic word: 32 bits of generation and these flags.
 ///
 /// free → live (open) → ended (`done` was accepted) → free with the next generation (closed).
@@ -10,6 +12,8 @@ struct CallState {
   static let paused: UInt64 = 8
   /// An emit was answered with PRV_PAUSE, so call_resume has to come.
   static let owesResume: UInt64 = 16
+  /// call_open did not accept the call.
+  static let refused: UInt64 = 32
 
   var word: UInt64
 
@@ -29,6 +33,13 @@ struct CallState {
   /// Whether `handle` means this call, and it may still emit.
   @inline(__always)
   func accepts(_ handle: UInt64) -> Bool { isLive && generation == CallHandle.generation(handle) }
+
+  /// How far the call is that `handle` means. Opening counts as open: the plugin may do the same in both.
+  func stage(of handle: UInt64) -> CallStage {
+    guard !isFree, generation == CallHandle.generation(handle) else { return .closed }
+    if isLive { return .open }
+    return word & Self.refused != 0 ? .refused : .done
+  }
 
   /// Whether `handle` means this call, and it was not closed.
   @inline(__always)

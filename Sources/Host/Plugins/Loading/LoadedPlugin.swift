@@ -1,4 +1,5 @@
 internal import CProviderABI
+internal import ProviderContract
 internal import Glibc
 
 /// A plugin whose library is mapped and whose descriptor was accepted. It is never unloaded.

@@ -17,16 +17,7 @@ package struct PluginRefusal: Sendable, Equatable, CustomStringConvertible {
   package var description: String { "cannot load plugin \(path): \(reason); \(remedy)" }
 }
 
-/// The part of a refusal that is known where only bytes or tables are seen, not the path they came from.
-package struct PluginFault: Error, Equatable {
-  package var reason: String
-  package var remedy: String
-
-  package init(_ reason: String, remedy: String) {
-    self.reason = reason
-    self.remedy = remedy
-  }
-
+extension PluginFault {
   package func refusal(of path: String) -> PluginRefusal { PluginRefusal(path: path, reason: reason, remedy: remedy) }
 }
 

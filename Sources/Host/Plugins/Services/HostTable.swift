@@ -1,4 +1,5 @@
 internal import CProviderABI
+internal import ProviderContract
 
 /// The prv_host that an instance's plugin gets, and the functions behind it.
 ///
@@ -18,12 +19,18 @@ enum HostTable {
     }
     table.pointee.emit = { context, call, event in
       guard let context, let event else { return PRV_E_INVALID_ARGUMENT }
-      guard let slot = InProcessProvider.from(context).slot(of: call) else { return PRV_E_STALE }
+      guard let slot = InProcessProvider.from(context).slot(of: call) else {
+        InProcessProvider.from(context).reportUnknown(call, at: .emit)
+        return PRV_E_STALE
+      }
       return slot.emit(call, event)
     }
     table.pointee.done = { context, call, done in
       guard let context, let done else { return PRV_E_INVALID_ARGUMENT }
-      guard let slot = InProcessProvider.from(context).slot(of: call) else { return PRV_E_STALE }
+      guard let slot = InProcessProvider.from(context).slot(of: call) else {
+        InProcessProvider.from(context).reportUnknown(call, at: .done)
+        return PRV_E_STALE
+      }
       return slot.done(call, done)
     }
     return table

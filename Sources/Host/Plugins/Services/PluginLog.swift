@@ -1,4 +1,5 @@
 internal import CProviderABI
+internal import ProviderContract
 
 extension LogLevel {
   /// The host's level for a PRV_LOG_* of a plugin; what lies between counts as the lower one.

@@ -1,5 +1,6 @@
 internal import Bytes
 internal import CProviderABI
+internal import ProviderContract
 
 /// An exchange of a call with an upstream server, between the plugin's callbacks and the host's client.
 ///

@@ -1,4 +1,5 @@
 internal import CProviderABI
+internal import ProviderContract
 import Decisions
 internal import Glibc
 

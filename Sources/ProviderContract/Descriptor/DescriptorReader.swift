@@ -1,10 +1,10 @@
 internal import Bytes
-internal import CProviderABI
+package import CProviderABI
 
 /// Reads a plugin's `prv_plugin` and refuses what breaks the header's rules, before anything of it is used.
-enum DescriptorReader {
+package enum DescriptorReader {
   /// The services that this host offers; a provider that requires another is refused.
-  static let services = [
+  package static let services = [
     PRV_SERVICE_LOG, PRV_SERVICE_TIME, PRV_SERVICE_HTTP, PRV_SERVICE_CONFIG, PRV_SERVICE_EXEC, PRV_SERVICE_THREAD_CHECK,
   ]
 
@@ -14,7 +14,7 @@ enum DescriptorReader {
   private static let lineBytesLimit = 1024
   private static let documentBytesLimit = 1 << 20
 
-  static func read(_ table: UnsafePointer<prv_plugin>) throws(PluginFault) -> PluginDescription {
+  package static func read(_ table: UnsafePointer<prv_plugin>) throws(PluginFault) -> PluginDescription {
     let needed = MemoryLayout<prv_plugin>.offset(of: \.create)! + MemoryLayout<UnsafeRawPointer>.size
     let size = try checkedSize(UnsafeRawPointer(table), "prv_plugin", atLeast: needed)
     let plugin = copyHead(table, size: size, over: prv_plugin())

@@ -1,14 +1,14 @@
-internal import CProviderABI
+package import CProviderABI
 
 /// Reads a prv_done.
-enum EndReader {
+package enum EndReader {
   private static let needed = UInt32(MemoryLayout<prv_done>.offset(of: \.http_status)!)
 
   /// nil when `size` does not even cover the status.
   ///
   /// - Parameter redact: takes secrets out: an upstream may repeat the key that it refuses, which the plugin does not
   ///   know.
-  static func read(_ source: UnsafePointer<prv_done>, redact: (String) -> String) -> ProviderEnd? {
+  package static func read(_ source: UnsafePointer<prv_done>, redact: (String) -> String) -> ProviderEnd? {
     guard source.pointee.size >= needed else { return nil }
     let done = copyHead(source, size: source.pointee.size, over: prv_done())
     switch done.status {
@@ -34,7 +34,7 @@ enum EndReader {
   }
 
   /// `status` when it is an error that this host knows, otherwise PRV_E_INTERNAL.
-  static func known(_ status: Int32) -> Int32 {
+  package static func known(_ status: Int32) -> Int32 {
     switch status {
     case PRV_E_LIMIT...PRV_E_INVALID_ARGUMENT, PRV_E_CONCURRENCY...PRV_E_AUTH: status
     default: PRV_E_INTERNAL

@@ -2,14 +2,14 @@
 /// network).
 ///
 /// Deliberately narrower than RFC 3986: what another parser might read differently is refused.
-struct UpstreamOrigin: Hashable, Sendable {
-  var scheme: String
+package struct UpstreamOrigin: Hashable, Sendable {
+  package var scheme: String
   /// In lower case; an IPv6 address with its brackets.
-  var host: String
-  var port: UInt16
+  package var host: String
+  package var port: UInt16
 
   /// nil: not an absolute http or https URL, with user information, or with characters that do not belong there.
-  init?(_ url: some StringProtocol) {
+  package init?(_ url: some StringProtocol) {
     let bytes = Array(url.utf8)
     guard bytes.count <= 8192, bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x5C }) else { return nil }
     guard let colon = bytes.firstIndex(of: 0x3A), bytes[colon...].starts(with: "://".utf8) else { return nil }
