@@ -69,8 +69,10 @@ let package = Package(
     library("Decisions"),
     library(
       "Host", dependencies: ["Decisions", "ProviderContract", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
+    library("ProviderValidator", dependencies: ["Host", "JSON", "Bytes", "CProviderABI", "CLinux"]),
     .executableTarget(
-      name: "patchbay", dependencies: ["Host", "Decisions", "LoadTest", "Wire", "JSON", "Bytes", "CLinux"],
+      name: "patchbay",
+      dependencies: ["Host", "ProviderValidator", "Decisions", "LoadTest", "Wire", "JSON", "Bytes", "CLinux"],
       swiftSettings: settings),
     // The decision core in a simulated world: `make simulate`.
     .executableTarget(
@@ -96,6 +98,8 @@ let package = Package(
       dependencies: ["Decisions", "ProviderContract", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"],
       exclude: ["Fixtures"]),
     tests(of: "Decisions"),
+    // Fixtures: deliberately broken plugins in C, one per check.
+    tests(of: "ProviderValidator", dependencies: ["JSON", "Bytes", "CProviderABI"], exclude: ["Fixtures"]),
   ]
     + plugin("Echo", dependencies: ["ProviderAPI", "JSON", "Bytes"])
     + plugin("OpenAICompatible", dependencies: ["OpenAIWire", "ProviderAPI", "JSON", "Bytes"])

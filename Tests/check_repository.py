@@ -28,7 +28,8 @@ MODULES = {
     "Sources/Decisions/": set(),
     "Sources/Host/": {"Decisions", "ProviderContract", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"},
     "Sources/LoadTest/": {"JSON", "Bytes"},
-    "Sources/patchbay/": {"Host", "Decisions", "LoadTest", "Wire", "JSON", "Bytes", "CLinux"},
+    "Sources/ProviderValidator/": {"Host", "ProviderTesting", "ProviderContract", "JSON", "Bytes", "CProviderABI", "CLinux"},
+    "Sources/patchbay/": {"Host", "ProviderValidator", "Decisions", "LoadTest", "Wire", "JSON", "Bytes", "CLinux"},
     "Plugins/": {"ProviderAPI", "OpenAIWire", "JSON", "Bytes", "CProviderABI"},
 }
 # Rooms of the host that know nothing of providers, and the words by which they would.

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -48,6 +49,11 @@ static inline int clinux_usable_cores(void) {
   for (long word = 0; word < bytes / (long)sizeof(unsigned long); word++) cores += __builtin_popcountl(mask[word]);
   return cores;
 }
+
+// A file in memory, closed when another program is executed.
+static inline int clinux_memfd_create(const char *name) { return (int)syscall(SYS_memfd_create, name, 1u /* CLOEXEC */); }
+
+static inline int clinux_pidfd_open(int process) { return (int)syscall(SYS_pidfd_open, process, 0u); }
 
 static inline int clinux_prctl(int option, unsigned long argument) { return prctl(option, argument, 0, 0, 0); }
 

@@ -5,7 +5,7 @@ internal import Glibc
 ///
 /// A symbolic link is followed when its owner is root or us, as long as the file it leads to and that file's own
 /// directory pass the same checks: a link in a directory that only its owner writes is that owner's word.
-struct PluginFile: ~Copyable {
+package struct PluginFile: ~Copyable {
   /// The largest plugin that is read.
   static let bytesLimit = 256 << 20
 
@@ -32,7 +32,7 @@ struct PluginFile: ~Copyable {
   let name: String
   let identity: Identity
 
-  init(path: String) throws(PluginFault) {
+  package init(path: String) throws(PluginFault) {
     let (directory, name) = Self.split(path)
     self.name = name
     let parent = try Self.openDirectory(directory)

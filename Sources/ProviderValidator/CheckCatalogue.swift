@@ -1,0 +1,4 @@
+/// Every check there is, in the order of the report.
+package enum CheckCatalogue {
+  package static let all: [Check] = FileChecks.all
+}
