@@ -69,7 +69,8 @@ let package = Package(
     library("Decisions"),
     library(
       "Host", dependencies: ["Decisions", "ProviderContract", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
-    library("ProviderValidator", dependencies: ["Host", "JSON", "Bytes", "CProviderABI", "CLinux"]),
+    library(
+      "ProviderValidator", dependencies: ["Host", "ProviderContract", "JSON", "Bytes", "CProviderABI", "CLinux"]),
     .executableTarget(
       name: "patchbay",
       dependencies: ["Host", "ProviderValidator", "Decisions", "LoadTest", "Wire", "JSON", "Bytes", "CLinux"],
