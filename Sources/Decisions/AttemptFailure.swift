@@ -22,6 +22,8 @@ package struct AttemptFailure: Equatable, Sendable {
     case request
     /// The plugin's own fault.
     case fault
+    /// The process that the plugin ran in has ended; another takes its place. It says nothing of the service.
+    case crashed
   }
 
   package var kind: Kind
@@ -40,7 +42,7 @@ package struct AttemptFailure: Equatable, Sendable {
   package var mayHelp: (again: Bool, elsewhere: Bool) {
     let byKind: (again: Bool, elsewhere: Bool) =
       switch kind {
-      case .crowded, .rateLimited, .overloaded, .unwell, .timedOut: (true, true)
+      case .crowded, .rateLimited, .overloaded, .unwell, .timedOut, .crashed: (true, true)
       case .exhausted, .quota, .key: (false, true)
       case .request, .fault: (false, false)
       }
@@ -53,7 +55,7 @@ package struct AttemptFailure: Equatable, Sendable {
     case .crowded: .crowded
     case .exhausted: .exhausted(retryAfterNanoseconds: retryAfterNanoseconds)
     case .overloaded, .unwell, .timedOut, .quota, .key, .fault: .failure(retryAfterNanoseconds: retryAfterNanoseconds)
-    case .rateLimited, .request: .neutral
+    case .rateLimited, .request, .crashed: .neutral
     }
   }
 }

@@ -141,7 +141,7 @@ struct CallMachineTests {
 
   @Test(arguments: AttemptFailure.Kind.allCases)
   func `what may help is tried, what cannot is not`(kind: AttemptFailure.Kind) {
-    let again: Set<String> = ["crowded", "rate_limited", "overloaded", "unwell", "timed_out"]
+    let again: Set<String> = ["crowded", "rate_limited", "overloaded", "unwell", "timed_out", "crashed"]
     let elsewhere = again.union(["exhausted", "quota", "key"])
     var alone = CallMachine.running()
     #expect(alone.fail(AttemptFailure(kind), at: 10) == (again.contains(kind.rawValue) ? .wait : .end(.failed)))

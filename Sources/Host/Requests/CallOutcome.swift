@@ -115,6 +115,7 @@ extension AttemptFailure {
   init(_ failure: ProviderFailure) {
     let kind: Kind =
       switch failure.status {
+      case _ where failure.isCrash: .crashed
       case ProviderStatus.concurrency: .crowded
       // A provider that says it will not help soon means a cap per day or longer.
       case ProviderStatus.rateLimited: failure.isRetryable == false ? .exhausted : .rateLimited

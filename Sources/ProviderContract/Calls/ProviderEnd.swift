@@ -11,6 +11,8 @@ package struct ProviderFailure: Error, Sendable, Equatable {
   package var providerCode: String = ""
   package var upstreamRequestID: String = ""
   package var clock: Clock = .none
+  /// The process that the plugin runs in ended before the call did, or never came up.
+  package var isCrash = false
 
   package init(status: Int32, message: String) {
     self.status = status
