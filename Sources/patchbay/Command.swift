@@ -123,6 +123,7 @@ enum Command: String, CaseIterable {
       Terminal.print("patchbay \(Version.current)")
       return Exit.success
     }
+    if first == PluginWorkerCommand.name { return PluginWorkerCommand.run(arguments: Array(arguments.dropFirst())) }
     guard let command = Command(rawValue: first) else {
       Terminal.error("patchbay: there is no command '\(first)'\n\n\(overview)")
       return Exit.usage

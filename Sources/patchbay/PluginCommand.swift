@@ -25,13 +25,13 @@ enum PluginCommand {
     }
     let scan = try PluginInspection.scan(directories: configuration.plugins.searchPath)
     if options.has("--json") {
-      let loaded = JSONValue.array(scan.loaded.map(description))
+      let loaded = JSONValue.array(scan.found.map(description))
       let refused = JSONValue.array(scan.refused.map(description))
       Terminal.print(JSONValue.object([.init("loaded", loaded), .init("refused", refused)]).text)
     } else {
-      for plugin in scan.loaded { Terminal.print(line(plugin)) }
+      for plugin in scan.found { Terminal.print(line(plugin)) }
       for refusal in scan.refused { Terminal.print("refused  \(refusal)") }
-      if scan.loaded.isEmpty && scan.refused.isEmpty {
+      if scan.found.isEmpty && scan.refused.isEmpty {
         Terminal.print("no plugin in \(configuration.plugins.searchPath.joined(separator: ", "))")
       }
     }
@@ -40,7 +40,7 @@ enum PluginCommand {
 
   private static func info(_ file: String, asJSON: Bool) -> Int32 {
     do throws(PluginFault) {
-      let plugin = try PluginInspection.load(file)
+      let plugin = try PluginInspection.look(at: file)
       Terminal.print(asJSON ? description(plugin).text : page(plugin))
       return Command.Exit.success
     } catch {
@@ -51,12 +51,12 @@ enum PluginCommand {
 
   // MARK: - Text
 
-  private static func line(_ plugin: LoadedPlugin) -> String {
+  private static func line(_ plugin: FoundPlugin) -> String {
     let providers = plugin.description.providers.map(\.id).joined(separator: ", ")
     return "loaded   \(plugin.description.id) \(plugin.description.version)  \(providers)  \(plugin.path)"
   }
 
-  private static func page(_ plugin: LoadedPlugin) -> String {
+  private static func page(_ plugin: FoundPlugin) -> String {
     let about = plugin.description
     var lines = [
       "\(about.id) \(about.version)  \(about.name)", "  file       \(plugin.path)", "  sha256     \(plugin.sha256)",
@@ -79,7 +79,7 @@ enum PluginCommand {
 
   // MARK: - JSON
 
-  private static func description(_ plugin: LoadedPlugin) -> JSONValue {
+  private static func description(_ plugin: FoundPlugin) -> JSONValue {
     let about = plugin.description
     return .object([
       .init("id", .string(about.id)), .init("name", .string(about.name)), .init("version", .string(about.version)),

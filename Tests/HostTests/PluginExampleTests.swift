@@ -9,8 +9,8 @@ import Testing
     let state = try TemporaryDirectory()
     try PluginFixture.compile(
       file: "Examples/c/echo.c", ["-std=c11", "-fvisibility=hidden"], to: "example.so", in: directory)
-    let plugin = try PluginScan.load(
-      directory.path + "/example.so", store: PluginStore(stateDirectory: state.path))
+    let plugin = try PluginScan.look(
+      at: directory.path + "/example.so", store: PluginStore(stateDirectory: state.path), scanner: InProcessScanner())
     let offered = try #require(plugin.description.providers.first)
     let loop = try EventLoop(index: 0)
     let host = PluginHost(

@@ -97,15 +97,16 @@ import Testing
     let plugins = try TemporaryDirectory()
     let link = plugins.path + "/linked.so"
     try #require(symlink(path, link) == 0)
-    let plugin = try #require(PluginScan.run(directories: [plugins.path], store: store).loaded.first)
+    let plugin = try #require(
+      PluginScan.run(directories: [plugins.path], store: store, scanner: InProcessScanner()).found.first)
     #expect(plugin.path == link)
     #expect(plugin.copyPath.hasSuffix("/linked.so"))
     chmod(path, 0o666)
-    let refused = PluginScan.run(directories: [plugins.path], store: store).refused
+    let refused = PluginScan.run(directories: [plugins.path], store: store, scanner: InProcessScanner()).refused
     #expect(refused.map(\.reason) == ["writable by others than its owner (mode 666)"])
     chmod(path, 0o755)
     chmod(directory.path, 0o777)
-    let unsafe = PluginScan.run(directories: [plugins.path], store: store).refused
+    let unsafe = PluginScan.run(directories: [plugins.path], store: store, scanner: InProcessScanner()).refused
     #expect(unsafe.map(\.reason) == ["its directory \(directory.path) is writable by everyone"])
   }
 
@@ -166,7 +167,7 @@ import Testing
   }
 
   @Test func `writing over a loaded plugin's file harms nobody`() throws {
-    let plugin = try PluginScan.load(path, store: store)
+    let plugin = try LoadedPlugin(PluginScan.look(at: path, store: store, scanner: InProcessScanner()))
     truncate(path, 0)
     #expect(plugin.description.id == "org.example.refused")
     #expect(try DescriptorReader.read(plugin.table).id == "org.example.refused")

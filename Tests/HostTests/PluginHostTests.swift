@@ -26,7 +26,7 @@ import Testing
     }
   }
 
-  private func count(_ name: String, _ plugin: LoadedPlugin) throws -> Int32 {
+  private func count(_ name: String, _ plugin: FoundPlugin) throws -> Int32 {
     let library = try #require(dlopen(plugin.copyPath, RTLD_NOW | RTLD_NOLOAD))
     let symbol = try #require(dlsym(library, "fixture_" + name))
     return symbol.assumingMemoryBound(to: Atomic<Int32>.self).pointee.load(ordering: .sequentiallyConsistent)

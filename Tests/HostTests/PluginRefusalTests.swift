@@ -13,14 +13,16 @@ import Testing
     state = try TemporaryDirectory()
   }
 
+  private let scanner = InProcessScanner()
+
   private func scan() -> PluginScan {
-    PluginScan.run(directories: [directory.path], store: PluginStore(stateDirectory: state.path))
+    PluginScan.run(directories: [directory.path], store: PluginStore(stateDirectory: state.path), scanner: scanner)
   }
 
   /// The refusal of the only file, without the words every refusal begins with.
   private func refusal() throws -> String {
     let scan = scan()
-    #expect(scan.loaded.isEmpty)
+    #expect(scan.found.isEmpty)
     let refusal = try #require(scan.refused.first)
     #expect(scan.refused.count == 1)
     #expect(refusal.description == "cannot load plugin \(refusal.path): \(refusal.reason); \(refusal.remedy)")
@@ -34,7 +36,7 @@ import Testing
 
   @Test func `a sound plugin is loaded`() throws {
     try PluginFixture.compile("refusals", to: "x.so", in: directory)
-    let plugin = try #require(scan().loaded.first)
+    let plugin = try #require(scan().found.first)
     #expect(plugin.description.id == "org.example.refused")
     #expect(plugin.description.providers.map(\.id) == ["refused"])
     #expect(plugin.path == directory.path + "/x.so")
@@ -173,7 +175,7 @@ import Testing
     try PluginFixture.compile("refusals", ["-DPROVIDER_ID=\"b\""], to: "b.so", in: directory)
     try PluginFixture.compile("refusals", ["-DPROVIDER_ID=\"a\""], to: "a.so", in: directory)
     let scan = scan()
-    #expect(scan.loaded.map(\.path) == [directory.path + "/a.so"])
+    #expect(scan.found.map(\.path) == [directory.path + "/a.so"])
     #expect(scan.refused.map(\.reason) == ["its id org.example.refused is taken by \(directory.path)/a.so"])
   }
 
@@ -182,8 +184,8 @@ import Testing
     try PluginFixture.compile("refusals", ["-DPLUGIN_ID=\"org.example.z\""], to: "z.so", in: directory)
     try PluginFixture.compile("refusals", ["-DPLUGIN_ID=\"org.example.a\""], to: "a.so", in: second)
     let scan = PluginScan.run(
-      directories: [directory.path, second.path], store: PluginStore(stateDirectory: state.path))
-    #expect(scan.loaded.map(\.path) == [directory.path + "/z.so"])
+      directories: [directory.path, second.path], store: PluginStore(stateDirectory: state.path), scanner: scanner)
+    #expect(scan.found.map(\.path) == [directory.path + "/z.so"])
     #expect(scan.refused.map(\.reason) == ["its provider \"refused\" is already offered by \(directory.path)/z.so"])
   }
 
@@ -192,12 +194,12 @@ import Testing
     _ = try directory.write(Array("text".utf8), to: ".hidden.so")
     _ = try directory.write(Array("text".utf8), to: "x.so.1")
     let scan = scan()
-    #expect(scan.loaded.isEmpty && scan.refused.isEmpty)
+    #expect(scan.found.isEmpty && scan.refused.isEmpty)
   }
 
   @Test func `a directory that is not there holds nothing`() throws {
     let scan = PluginScan.run(
-      directories: [directory.path + "/nowhere"], store: PluginStore(stateDirectory: state.path))
-    #expect(scan.loaded.isEmpty && scan.refused.isEmpty)
+      directories: [directory.path + "/nowhere"], store: PluginStore(stateDirectory: state.path), scanner: scanner)
+    #expect(scan.found.isEmpty && scan.refused.isEmpty)
   }
 }

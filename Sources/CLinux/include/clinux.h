@@ -24,6 +24,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 #include "clinux_curl.h"
+#include "clinux_sandbox.h"
 
 static inline int clinux_fcntl_int(int fd, int command, int argument) { return fcntl(fd, command, argument); }
 

@@ -32,14 +32,17 @@ package final class PluginHost: Sendable {
   package convenience init(
     configuration: Configuration, log: Log, loops: [EventLoop], upstream: (EventLoop) -> (any UpstreamClient)?
   ) {
-    let settings = PluginHostSettings(
+    var settings = PluginHostSettings(
       directories: configuration.plugins.searchPath, stateDirectory: configuration.stateDirectory,
       providers: configuration.providers)
+    settings.scanner = ChildScanner()
     self.init(settings: settings, log: log, loops: loops, upstream: upstream)
   }
 
-  /// Loads what the plugin directories hold. Each call scans anew; `detect` keeps the first.
-  package func discover() -> PluginScan { PluginScan.run(directories: settings.directories, store: store) }
+  /// Finds what the plugin directories hold. Each call scans anew; `detect` keeps the first.
+  package func discover() -> PluginScan {
+    PluginScan.run(directories: settings.directories, store: store, scanner: settings.scanner)
+  }
 
   /// Which plugins there are, and which of them the configured providers need. Thread: any.
   package func detect() -> DetectedProviders {
@@ -89,7 +92,7 @@ package final class PluginHost: Sendable {
         refused.append(refusal)
       }
     }
-    LoadedCode.giveBackPages(of: detected.scan.loaded)
+    LoadedCode.giveBackPages(of: made.map(\.provider.origin).filter { $0.isolation == .inProcess }.map(\.copyPath))
     return ProviderRegistry(
       made, active: Array(made.indices), refusedProviders: refused, scan: detected.scan)
   }
@@ -148,7 +151,8 @@ package final class PluginHost: Sendable {
     }
     if let key = settings.apiKey { log.redact(key.value) }
     let provider = try InProcessProvider(
-      offer: offer, settings: settings, places: places, graceMilliseconds: self.settings.graceMilliseconds, log: log)
+      offer: (LoadedPlugin(offer.plugin), offer.description), settings: settings, places: places,
+      graceMilliseconds: self.settings.graceMilliseconds, log: log)
     try provider.create(offer.description.id)
     return provider
   }
@@ -169,6 +173,8 @@ package struct PluginHostSettings: Sendable {
   package var providers: [ProviderSettings]
   /// How long a cancelled call may take to say `done` (PRV-R010).
   package var graceMilliseconds: UInt64 = 2000
+  /// Who is asked what a file is; a host that runs asks a child process.
+  package var scanner: any PluginScanner = InProcessScanner()
 
   package init(directories: [String], stateDirectory: String, providers: [ProviderSettings]) {
     self.directories = directories

@@ -22,7 +22,7 @@ package final class ProviderRegistry: Sendable {
 
   /// By number, those that were removed among them.
   package var providers: [any ProviderInstance] { entries.map(\.provider) }
-  package var plugins: [LoadedPlugin] { scan.loaded }
+  package var plugins: [FoundPlugin] { scan.found }
   /// Files that were not taken as plugins.
   package var refused: [PluginRefusal] { scan.refused }
 

@@ -24,11 +24,6 @@ package enum DescriptorReader {
     var result = PluginDescription()
     result.abiMinor = plugin.abi_minor
     result.id = try line(plugin.id, "prv_plugin.id")
-    guard isPluginID(result.id) else {
-      throw PluginFault(
-        "its id is \"\(result.id)\", expected reverse DNS of lower-case letters, digits, '-' and '.'",
-        remedy: "name it as in \"org.example.kimi\"")
-    }
     result.name = try line(plugin.name, "prv_plugin.name")
     result.vendor = try line(plugin.vendor, "prv_plugin.vendor")
     result.version = try line(plugin.version, "prv_plugin.version")
@@ -37,15 +32,74 @@ package enum DescriptorReader {
     result.license = try line(plugin.license, "prv_plugin.license")
     result.sdk = try line(plugin.sdk, "prv_plugin.sdk")
     result.toolchain = try line(plugin.toolchain, "prv_plugin.toolchain")
+    try check(id: result.id)
     result.providers = try providers(plugin)
     return result
   }
 
+  /// The same of a description that another process made: what `read` would have refused is refused.
+  static func check(_ plugin: PluginDescription) throws(PluginFault) {
+    for (text, field) in [
+      (plugin.id, "id"), (plugin.name, "name"), (plugin.vendor, "vendor"), (plugin.version, "version"),
+      (plugin.summary, "description"), (plugin.url, "url"), (plugin.license, "license"), (plugin.sdk, "sdk"),
+      (plugin.toolchain, "toolchain"),
+    ] { try check(line: text, "prv_plugin.\(field)") }
+    try check(id: plugin.id)
+    guard (1...Int(providersLimit)).contains(plugin.providers.count) else {
+      throw wrongCount(UInt64(plugin.providers.count))
+    }
+    for (index, provider) in plugin.providers.enumerated() {
+      try check(provider)
+      guard !plugin.providers[..<index].contains(where: { $0.id == provider.id }) else { throw twice(provider.id) }
+    }
+  }
+
+  private static func check(_ provider: ProviderDescription) throws(PluginFault) {
+    try check(providerID: provider.id)
+    try check(line: provider.displayName, "prv_provider_desc.display_name")
+    try check(line: provider.defaultBaseURL, "prv_provider_desc.default_base_url")
+    for (text, field) in [(provider.configSchemaJSON, "config_schema_json"), (provider.modelsJSON, "models_json")] {
+      try check(length: UInt64(text.utf8.count), field, limit: documentBytesLimit)
+    }
+    for (services, field) in [
+      (provider.requiredServices, "required_services"), (provider.optionalServices, "optional_services"),
+    ] {
+      guard services.count <= Int(servicesLimit) else { throw tooMany(UInt64(services.count), field) }
+      for service in services { try check(line: service, field) }
+    }
+    try requireOffered(provider)
+    guard provider.temperatureMax.isFinite, provider.temperatureMax > 0 else {
+      throw PluginFault("temperature_max is \(provider.temperatureMax)", remedy: "correct temperature_max")
+    }
+  }
+
+  private static func check(id: String) throws(PluginFault) {
+    guard isPluginID(id) else {
+      throw PluginFault(
+        "its id is \"\(id)\", expected reverse DNS of lower-case letters, digits, '-' and '.'",
+        remedy: "name it as in \"org.example.kimi\"")
+    }
+  }
+
+  private static func check(providerID id: String) throws(PluginFault) {
+    guard isProviderID(id) else {
+      throw PluginFault(
+        "a provider's id is \"\(id)\", expected lower-case letters, digits and '-'",
+        remedy: "name it as in \"kimi\"")
+    }
+  }
+
+  private static func requireOffered(_ provider: ProviderDescription) throws(PluginFault) {
+    for service in provider.requiredServices where !services.contains(service) {
+      throw PluginFault(
+        "its provider \"\(provider.id)\" requires the service \(service), which this host does not offer",
+        remedy: "update the host, or make the service optional")
+    }
+  }
+
   private static func providers(_ plugin: prv_plugin) throws(PluginFault) -> [ProviderDescription] {
     guard plugin.provider_count > 0, plugin.provider_count <= providersLimit, let first = plugin.providers else {
-      throw PluginFault(
-        "it describes \(plugin.providers == nil ? 0 : plugin.provider_count) providers, expected 1 to \(providersLimit)",
-        remedy: "fill in prv_plugin.providers and provider_count")
+      throw wrongCount(plugin.providers == nil ? 0 : plugin.provider_count)
     }
     // The stride is of the plugin's own struct: at least what 1.0 must have, and a multiple of the alignment.
     let needed = MemoryLayout<prv_provider_desc>.offset(of: \.config_schema_json)!
@@ -59,9 +113,7 @@ package enum DescriptorReader {
     var result: [ProviderDescription] = []
     for index in 0..<Int(plugin.provider_count) {
       let provider = try provider(UnsafeRawPointer(first) + index * Int(plugin.provider_stride), plugin.provider_stride)
-      guard !result.contains(where: { $0.id == provider.id }) else {
-        throw PluginFault("it describes provider \"\(provider.id)\" twice", remedy: "give each provider its own id")
-      }
+      guard !result.contains(where: { $0.id == provider.id }) else { throw twice(provider.id) }
       result.append(provider)
     }
     return result
@@ -79,22 +131,14 @@ package enum DescriptorReader {
     let desc = copyHead(source, size: size, over: prv_provider_desc())
     var result = ProviderDescription()
     result.id = try line(desc.id, "prv_provider_desc.id")
-    guard isProviderID(result.id) else {
-      throw PluginFault(
-        "a provider's id is \"\(result.id)\", expected lower-case letters, digits and '-'",
-        remedy: "name it as in \"kimi\"")
-    }
+    try check(providerID: result.id)
     result.displayName = try line(desc.display_name, "prv_provider_desc.display_name")
     result.capabilities = desc.capabilities
     result.configSchemaJSON = try text(desc.config_schema_json, "config_schema_json", limit: documentBytesLimit)
     result.defaultBaseURL = try line(desc.default_base_url, "prv_provider_desc.default_base_url")
     result.requiredServices = try services(desc.required_services, desc.required_service_count, "required_services")
     result.optionalServices = try services(desc.optional_services, desc.optional_service_count, "optional_services")
-    for service in result.requiredServices where !Self.services.contains(service) {
-      throw PluginFault(
-        "its provider \"\(result.id)\" requires the service \(service), which this host does not offer",
-        remedy: "update the host, or make the service optional")
-    }
+    try requireOffered(result)
     if desc.temperature_max.isFinite && desc.temperature_max > 0 { result.temperatureMax = desc.temperature_max }
     result.maxConcurrency = desc.max_concurrency
     result.modelsJSON = try text(desc.models_json, "models_json", limit: documentBytesLimit)
@@ -107,10 +151,7 @@ package enum DescriptorReader {
     throws(PluginFault) -> [String]
   {
     guard count > 0 else { return [] }
-    guard count <= servicesLimit, let first else {
-      throw PluginFault(
-        "\(field) has \(count) entries, expected an array of at most \(servicesLimit)", remedy: "correct \(field)")
-    }
+    guard count <= servicesLimit, let first else { throw tooMany(count, field) }
     var result: [String] = []
     for index in 0..<Int(count) { result.append(try line(first[index], field)) }
     return result
@@ -129,17 +170,43 @@ package enum DescriptorReader {
 
   private static func line(_ value: prv_str, _ field: String) throws(PluginFault) -> String {
     let result = try text(value, field, limit: lineBytesLimit)
-    guard result.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+    try check(line: result, field)
+    return result
+  }
+
+  private static func check(line: String, _ field: String) throws(PluginFault) {
+    try check(length: UInt64(line.utf8.count), field, limit: lineBytesLimit)
+    guard line.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
       throw PluginFault("\(field) has a control character", remedy: "correct \(field)")
     }
-    return result
+  }
+
+  private static func check(length: UInt64, _ field: String, limit: Int) throws(PluginFault) {
+    guard length <= UInt64(limit) else { throw tooLong(length, field, limit) }
+  }
+
+  private static func tooLong(_ length: UInt64, _ field: String, _ limit: Int, at null: String = "") -> PluginFault {
+    PluginFault("\(field) is \(length) bytes\(null), expected at most \(limit)", remedy: "correct \(field)")
+  }
+
+  private static func tooMany(_ count: UInt64, _ field: String) -> PluginFault {
+    PluginFault(
+      "\(field) has \(count) entries, expected an array of at most \(servicesLimit)", remedy: "correct \(field)")
+  }
+
+  private static func wrongCount(_ count: UInt64) -> PluginFault {
+    PluginFault(
+      "it describes \(count) providers, expected 1 to \(providersLimit)",
+      remedy: "fill in prv_plugin.providers and provider_count")
+  }
+
+  private static func twice(_ id: String) -> PluginFault {
+    PluginFault("it describes provider \"\(id)\" twice", remedy: "give each provider its own id")
   }
 
   private static func text(_ value: prv_str, _ field: String, limit: Int) throws(PluginFault) -> String {
     guard let bytes = value.bytes(limit: limit) else {
-      throw PluginFault(
-        "\(field) is \(value.len) bytes\(value.ptr == nil ? " at a null pointer" : ""), expected at most \(limit)",
-        remedy: "correct \(field)")
+      throw tooLong(value.len, field, limit, at: value.ptr == nil ? " at a null pointer" : "")
     }
     guard UTF8Validator.isValid(bytes) else {
       throw PluginFault("\(field) is not UTF-8", remedy: "correct \(field)")

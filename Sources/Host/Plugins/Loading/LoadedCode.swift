@@ -9,8 +9,10 @@ enum LoadedCode {
   /// touched, most of them for nothing. What runs again is mapped again from the page cache.
   ///
   /// Safe because code is mapped privately and never written: libraries with text relocations are refused.
-  static func giveBackPages(of plugins: [LoadedPlugin]) {
-    let copies = Set(plugins.map { absolute($0.copyPath) })
+  ///
+  /// - Parameter copies: the paths of the libraries.
+  static func giveBackPages(of copies: [String]) {
+    let copies = Set(copies.map { absolute($0) })
     for line in maps().split(separator: "\n") {
       let words = line.split(separator: " ", maxSplits: 5)
       guard words.count == 6, words[1] == "r-xp" else { continue }

@@ -14,6 +14,17 @@ package final class LoadedPlugin: @unchecked Sendable {
   package let description: PluginDescription
   let table: UnsafePointer<prv_plugin>
 
+  /// Maps a plugin that was found, for instances in this process.
+  convenience init(_ found: FoundPlugin) throws(PluginFault) {
+    let copy = PluginStore.Copy(path: found.copyPath, sha256: found.sha256, wasKnown: true)
+    try self.init(path: found.path, copy: copy)
+    guard description == found.description else {
+      throw PluginFault(
+        "its descriptor is not the one it had when it was looked at (PRV-R002)",
+        remedy: "correct the plugin: the entry gives the same descriptor each time")
+    }
+  }
+
   private typealias Entry =
     @convention(c) (UnsafePointer<prv_handshake>?, UnsafeMutablePointer<prv_reply>?) -> Int32
 
@@ -66,6 +77,12 @@ package final class LoadedPlugin: @unchecked Sendable {
     let prefix = path + ": "
     return text.utf8.starts(with: prefix.utf8) ? String(text.dropFirst(prefix.count)) : text
   }
+}
+
+/// The flags of prv_handshake, for those who do not import the header.
+enum PluginHandshake {
+  static let scan = UInt32(PRV_HANDSHAKE_SCAN)
+  static let worker = UInt32(PRV_HANDSHAKE_WORKER)
 }
 
 /// How the host names itself to plugins.

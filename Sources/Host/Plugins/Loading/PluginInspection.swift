@@ -1,18 +1,23 @@
 import Glibc
 
-/// Looks at plugins as the host would load them, for the command line: nothing of the host's state is touched.
+/// Looks at plugins as the host does, for the command line: in child processes, and nothing of the host's state is
+/// touched.
 package enum PluginInspection {
   /// What the plugin directories of a configuration hold.
   package static func scan(directories: [String]) throws(PluginFault) -> PluginScan {
-    try withStore { store in .success(PluginScan.run(directories: directories, store: store)) }
+    try withStore { store in
+      .success(PluginScan.run(directories: directories, store: store, scanner: ChildScanner()))
+    }
   }
 
   /// The one plugin at `path`.
-  package static func load(_ path: String) throws(PluginFault) -> LoadedPlugin {
-    try withStore { store in Result { () throws(PluginFault) in try PluginScan.load(path, store: store) } }
+  package static func look(at path: String) throws(PluginFault) -> FoundPlugin {
+    try withStore { store in
+      Result { () throws(PluginFault) in try PluginScan.look(at: path, store: store, scanner: ChildScanner()) }
+    }
   }
 
-  /// Copies go to a directory that is gone afterwards; what was mapped from it stays mapped.
+  /// Copies go to a directory that is gone afterwards.
   private static func withStore<Value>(_ body: (PluginStore) -> Result<Value, PluginFault>) throws(PluginFault) -> Value
   {
     var template = Array("/tmp/patchbay-inspect-XXXXXX".utf8CString)

@@ -2,12 +2,12 @@ internal import Glibc
 
 /// What the plugin directories held.
 package struct PluginScan: Sendable {
-  package var loaded: [LoadedPlugin] = []
+  package var found: [FoundPlugin] = []
   package var refused: [PluginRefusal] = []
 
-  /// The loaded plugin that offers `provider`, and what it says of it.
-  package func offer(of provider: String) -> (plugin: LoadedPlugin, description: ProviderDescription)? {
-    for plugin in loaded {
+  /// The plugin that offers `provider`, and what it says of it.
+  package func offer(of provider: String) -> (plugin: FoundPlugin, description: ProviderDescription)? {
+    for plugin in found {
       if let description = plugin.description.providers.first(where: { $0.id == provider }) {
         return (plugin, description)
       }
@@ -15,42 +15,58 @@ package struct PluginScan: Sendable {
     return nil
   }
 
-  /// Loads every `*.so` of `directories`: the directories in their order, the entries of each sorted by name. Of two
+  /// Looks at every `*.so` of `directories`: the directories in their order, the entries of each sorted by name. Of two
   /// plugins with one id, or one provider's id, the first stays.
-  static func run(directories: [String], store: PluginStore) -> PluginScan {
+  static func run(directories: [String], store: PluginStore, scanner: any PluginScanner) -> PluginScan {
     var scan = PluginScan()
     var seen: Set<String> = []
+    var paths: [String] = []
     for directory in directories {
       switch entries(of: directory) {
       case .success(let names):
         for name in names {
           let path = directory.utf8.last == 0x2F ? directory + name : "\(directory)/\(name)"
-          if seen.insert(path).inserted { scan.take(path, store) }
+          if seen.insert(path).inserted { paths.append(path) }
         }
       case .failure(let fault): scan.refused.append(fault.refusal(of: directory))
+      }
+    }
+    for (path, outcome) in zip(paths, look(at: paths, store, scanner)) {
+      do throws(PluginFault) {
+        let plugin = try outcome.get()
+        try scan.requireNew(plugin)
+        scan.found.append(plugin)
+      } catch {
+        scan.refused.append(error.refusal(of: path))
       }
     }
     return scan
   }
 
-  /// Loads the one file at `path`.
-  static func load(_ path: String, store: PluginStore) throws(PluginFault) -> LoadedPlugin {
-    let file = try PluginFile(path: path)
-    return try LoadedPlugin(path: path, copy: store.copy(of: file))
+  /// Looks at the one file at `path`.
+  static func look(at path: String, store: PluginStore, scanner: any PluginScanner) throws(PluginFault) -> FoundPlugin {
+    try look(at: [path], store, scanner)[0].get()
   }
 
-  private mutating func take(_ path: String, _ store: PluginStore) {
-    do throws(PluginFault) {
-      let plugin = try Self.load(path, store: store)
-      try requireNew(plugin)
-      loaded.append(plugin)
-    } catch {
-      refused.append(error.refusal(of: path))
+  /// Copies the files, then asks all that could be copied what they are.
+  private static func look(at paths: [String], _ store: PluginStore, _ scanner: any PluginScanner)
+    -> [Result<FoundPlugin, PluginFault>]
+  {
+    let copies = paths.map { path in
+      Result { () throws(PluginFault) in try store.copy(of: PluginFile(path: path)) }
+    }
+    var descriptions = scanner.describe(copies.compactMap { try? $0.get().path })[...]
+    return zip(paths, copies).map { path, copy in
+      copy.flatMap { copy in
+        descriptions.removeFirst().map { description in
+          FoundPlugin(path: path, copyPath: copy.path, sha256: copy.sha256, description: description)
+        }
+      }
     }
   }
 
-  private func requireNew(_ plugin: LoadedPlugin) throws(PluginFault) {
-    for other in loaded {
+  private func requireNew(_ plugin: FoundPlugin) throws(PluginFault) {
+    for other in found {
       if other.description.id == plugin.description.id {
         throw PluginFault("its id \(plugin.description.id) is taken by \(other.path)", remedy: "remove one of the two")
       }
