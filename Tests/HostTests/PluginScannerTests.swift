@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import ProviderContract
 import Testing
 
 @testable import Host

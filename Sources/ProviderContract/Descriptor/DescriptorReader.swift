@@ -38,7 +38,7 @@ package enum DescriptorReader {
   }
 
   /// The same of a description that another process made: what `read` would have refused is refused.
-  static func check(_ plugin: PluginDescription) throws(PluginFault) {
+  package static func check(_ plugin: PluginDescription) throws(PluginFault) {
     for (text, field) in [
       (plugin.id, "id"), (plugin.name, "name"), (plugin.vendor, "vendor"), (plugin.version, "version"),
       (plugin.summary, "description"), (plugin.url, "url"), (plugin.license, "license"), (plugin.sdk, "sdk"),

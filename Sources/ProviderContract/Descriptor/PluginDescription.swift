@@ -11,6 +11,8 @@ package struct PluginDescription: Sendable, Equatable {
   package var toolchain = ""
   package var abiMinor: UInt32 = 0
   package var providers: [ProviderDescription] = []
+
+  package init() {}
 }
 
 /// One provider that a plugin offers.
@@ -32,4 +34,6 @@ package struct ProviderDescription: Sendable, Equatable {
   package var isBlocking = false
   /// Useless without an API key.
   package var needsKey = false
+
+  package init() {}
 }

@@ -1,5 +1,6 @@
 internal import Bytes
 internal import JSON
+internal import ProviderContract
 
 /// What a scanning child says: a plugin's description, or why there is none. Whoever reads it trusts nothing in it, as
 /// the plugin has run in the child.
@@ -50,9 +51,11 @@ extension PluginDescription {
       let abiMinor = value["abi_minor"]?.integer.flatMap(UInt32.init(exactly:)),
       let list = value["providers"]?.array
     else { return nil }
-    self.init(
-      id: id, name: name, vendor: vendor, version: version, summary: summary, url: url, license: license, sdk: sdk,
-      toolchain: toolchain, abiMinor: abiMinor, providers: list.compactMap(ProviderDescription.init))
+    self.init()
+    (self.id, self.name, self.vendor, self.version) = (id, name, vendor, version)
+    (self.summary, self.url, self.license) = (summary, url, license)
+    (self.sdk, self.toolchain, self.abiMinor) = (sdk, toolchain, abiMinor)
+    providers = list.compactMap(ProviderDescription.init)
     guard providers.count == list.count else { return nil }
   }
 }
@@ -80,11 +83,14 @@ extension ProviderDescription {
       let models = value["models"]?.string, let isBlocking = value["blocking"]?.bool,
       let needsKey = value["needs_key"]?.bool
     else { return nil }
-    self.init(
-      id: id, displayName: displayName, capabilities: UInt64(bitPattern: capabilities), configSchemaJSON: schema,
-      defaultBaseURL: baseURL, requiredServices: required.compactMap(\.string),
-      optionalServices: optional.compactMap(\.string), temperatureMax: temperature, maxConcurrency: concurrency,
-      modelsJSON: models, isBlocking: isBlocking, needsKey: needsKey)
+    self.init()
+    (self.id, self.displayName) = (id, displayName)
+    self.capabilities = UInt64(bitPattern: capabilities)
+    (configSchemaJSON, defaultBaseURL, modelsJSON) = (schema, baseURL, models)
+    requiredServices = required.compactMap(\.string)
+    optionalServices = optional.compactMap(\.string)
+    (temperatureMax, maxConcurrency) = (temperature, concurrency)
+    (self.isBlocking, self.needsKey) = (isBlocking, needsKey)
     guard requiredServices.count == required.count, optionalServices.count == optional.count else { return nil }
   }
 }
