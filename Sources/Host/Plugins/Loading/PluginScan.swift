@@ -78,6 +78,8 @@ package struct PluginScan: Sendable {
     }
   }
 
+  static func isPluginName(_ name: String) -> Bool { name.hasSuffix(".so") && !name.hasPrefix(".") }
+
   /// The names of the shared libraries in `directory`, sorted by their bytes; none when there is no such directory.
   private static func entries(of directory: String) -> Result<[String], PluginFault> {
     guard let stream = opendir(directory) else {
@@ -92,7 +94,7 @@ package struct PluginScan: Sendable {
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
-      if name.hasSuffix(".so") && !name.hasPrefix(".") { names.append(name) }
+      if isPluginName(name) { names.append(name) }
     }
     return .success(names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) })
   }

@@ -1,0 +1,127 @@
+import Foundation
+import Testing
+
+@testable import Host
+
+@Suite struct DirectoryWatchTests {
+  /// A directory of its own, gone afterwards.
+  private final class Folder {
+    let path: String
+
+    init() throws {
+      path = NSTemporaryDirectory() + "patchbay-watch-\(UUID().uuidString)"
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    subscript(name: String) -> String { "\(path)/\(name)" }
+
+    func write(_ name: String, _ text: String = "x") throws {
+      try Data(text.utf8).write(to: URL(fileURLWithPath: self[name]))
+    }
+
+    func makeDirectory(_ name: String) throws {
+      try FileManager.default.createDirectory(atPath: self[name], withIntermediateDirectories: true)
+    }
+  }
+
+  private func watch(_ directory: String) throws -> DirectoryWatch {
+    let watch = try #require(DirectoryWatch())
+    #expect(watch.watch([WatchTarget(directory: directory, names: .plugins)]) == [])
+    return watch
+  }
+
+  @Test func `a plugin that is written, moved in, replaced, changed in mode or removed is a change`() throws {
+    let folder = try Folder()
+    let watch = try watch(folder.path)
+    #expect(!watch.drain())
+    try folder.write("a.so")
+    #expect(watch.drain())
+    #expect(!watch.drain(), "an event is told once")
+    try folder.write("other")
+    #expect(!watch.drain(), "other names do not matter")
+    rename(folder["other"], folder["b.so"])
+    #expect(watch.drain())
+    chmod(folder["b.so"], 0o600)
+    #expect(watch.drain())
+    rename(folder["b.so"], folder["gone"])
+    #expect(watch.drain())
+    unlink(folder["a.so"])
+    #expect(watch.drain())
+  }
+
+  @Test func `a file counts when it is whole: not while it is written`() throws {
+    let folder = try Folder()
+    let watch = try watch(folder.path)
+    let descriptor = open(folder["a.so"], O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
+    #expect(write(descriptor, "x", 1) == 1)
+    #expect(!watch.drain())
+    close(descriptor)
+    #expect(watch.drain())
+  }
+
+  @Test func `hidden names and the half-written file of an installer do not matter`() throws {
+    let folder = try Folder()
+    let watch = try watch(folder.path)
+    try folder.write(".a.so")
+    try folder.write("a.so.new")
+    #expect(!watch.drain())
+  }
+
+  @Test func `a directory that is missing is waited for, however many above it are`() throws {
+    let folder = try Folder()
+    let watch = try watch(folder["one/two/plugins"])
+    try folder.makeDirectory("one")
+    #expect(watch.drain())
+    try folder.makeDirectory("one/two/plugins")
+    #expect(watch.drain())
+    try folder.write("one/two/plugins/a.so")
+    #expect(watch.drain())
+  }
+
+  @Test func `a directory that goes and comes again is watched again`() throws {
+    let folder = try Folder()
+    try folder.makeDirectory("plugins")
+    let watch = try watch(folder["plugins"])
+    try FileManager.default.removeItem(atPath: folder["plugins"])
+    #expect(watch.drain())
+    try folder.makeDirectory("plugins")
+    #expect(watch.drain())
+    try folder.write("plugins/a.so")
+    #expect(watch.drain())
+  }
+
+  @Test func `one file of a directory is watched by its name, beside plugins in the same one`() throws {
+    let folder = try Folder()
+    let watch = try #require(DirectoryWatch())
+    watch.watch([
+      WatchTarget(directory: folder.path, names: .file("patchbay.json5")),
+      WatchTarget(directory: folder.path, names: .plugins),
+    ])
+    try folder.write("patchbay.json5")
+    #expect(watch.drain())
+    try folder.write("a.so")
+    #expect(watch.drain())
+    try folder.write("patchbay.json5~")
+    #expect(!watch.drain())
+  }
+
+  @Test func `what is watched no more is silent`() throws {
+    let (first, second) = (try Folder(), try Folder())
+    let watch = try watch(first.path)
+    watch.watch([WatchTarget(directory: second.path, names: .plugins)])
+    try first.write("a.so")
+    #expect(!watch.drain())
+    try second.write("a.so")
+    #expect(watch.drain())
+  }
+
+  @Test func `a file in the way of a directory is named with the reason`() throws {
+    let folder = try Folder()
+    try folder.write("plugins")
+    let watch = try #require(DirectoryWatch())
+    let faults = watch.watch([WatchTarget(directory: folder["plugins"], names: .plugins)])
+    #expect(faults == ["\(folder["plugins"]): Not a directory"])
+  }
+}
