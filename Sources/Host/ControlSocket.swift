@@ -7,7 +7,13 @@ import Glibc
 /// One line asks, the answer is `ok` or `error` and lines for a person; then the connection ends. Thread: the control
 /// thread's.
 package final class ControlSocket {
-  package enum Command: String, CaseIterable { case reload }
+  package enum Command: String, CaseIterable {
+    case reload
+    /// Looks at the plugin files anew.
+    case rescan
+    /// What serves, as one line of JSON.
+    case plugins
+  }
 
   /// For a peer to send its line, and to take the answer.
   private static let patienceMilliseconds: Int32 = 1_000

@@ -14,6 +14,8 @@ final class ControlPort: Sendable {
     case reload
     /// Somebody asks at the control socket.
     case request
+    /// Something of what `watch` looks at may have changed.
+    case changed
     case woken
     case timeout
   }
@@ -45,15 +47,18 @@ final class ControlPort: Sendable {
 
   /// Waits for the next event, until `deadline`.
   ///
-  /// - Parameter socket: the control socket; negative: there is none.
-  func next(until deadline: Instant, socket: Int32 = -1) -> Event {
+  /// - Parameters:
+  ///   - socket: the control socket; negative: there is none.
+  ///   - watch: of a `DirectoryWatch`; negative: there is none.
+  func next(until deadline: Instant, socket: Int32 = -1, watch: Int32 = -1) -> Event {
     while true {
       var descriptors = [
         pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
         pollfd(fd: wakeDescriptor, events: Int16(POLLIN), revents: 0),
         pollfd(fd: socket, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: watch, events: Int16(POLLIN), revents: 0),
       ]
-      let ready = poll(&descriptors, 3, Self.milliseconds(until: deadline))
+      let ready = poll(&descriptors, 4, Self.milliseconds(until: deadline))
       if ready == 0 { return .timeout }
       if descriptors[0].revents != 0 {
         var information = signalfd_siginfo()
@@ -66,6 +71,7 @@ final class ControlPort: Sendable {
         return .woken
       }
       if descriptors[2].revents != 0 { return .request }
+      if descriptors[3].revents != 0 { return .changed }
     }
   }
 

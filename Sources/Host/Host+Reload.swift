@@ -8,7 +8,9 @@ package struct ReloadReport: Equatable, Sendable {
 
 extension Host {
   /// Reads the configuration anew and takes it in force, or keeps the old one and says why. Thread: control.
-  func reload(_ providers: ProviderBringUp) -> ReloadReport {
+  func reload(_ providers: ProviderBringUp, _ updates: PluginUpdates) -> ReloadReport {
+    // What it was about to adopt follows from the old configuration; the files are looked at anew here.
+    updates.abandon()
     let loaded: Configuration
     do {
       loaded = try readAgain()
@@ -25,6 +27,7 @@ extension Host {
     } catch {
       return keep([error.description])
     }
+    if let previous = providers.registry { registry.tell(log, after: previous) }
     services.principals.replace(wanted.auth.known)
     log.setLevel(wanted.log.level)
     providers.adopt(registry, wanted)

@@ -51,6 +51,8 @@ package final class Host {
     for sentence in configuration.notYetInForce + configuration.warnings {
       log.warning("Configuration", ("note", sentence))
     }
+    // Before anything is read from them: what changes meanwhile is found.
+    let files = configuration.plugins.watch ? FileWatch(configuration, log) : nil
     keepTurnMemory()
     raiseDescriptorLimit()
     try checkDescriptors(configuration)
@@ -66,7 +68,7 @@ package final class Host {
     for loop in loops { loop.eventLoop.submitPastBound(.work { loop.beginSweeps() }) }
     waitForStop(
       providers, LeaseRecovery(core: services.core, loops: directory, log: log) { providers.name(ofProvider: $0) },
-      socket)
+      socket, files)
     socket?.close()
     drain(loops)
     providers.stop()
@@ -151,24 +153,47 @@ package final class Host {
 
   // MARK: - The stop
 
-  private func waitForStop(_ providers: ProviderBringUp, _ leases: LeaseRecovery, _ socket: ControlSocket?) {
+  private func waitForStop(
+    _ providers: ProviderBringUp, _ leases: LeaseRecovery, _ socket: ControlSocket?, _ files: FileWatch?
+  ) {
+    let updates = PluginUpdates(providers: providers, log: log) { [control] in control.wake() }
     var look = Instant.now()
     while true {
-      switch control.next(until: look, socket: socket?.descriptor ?? -1) {
-      case .stop: return
-      case .reload: _ = reload(providers)
-      case .request:
-        socket?.answer { command in
-          switch command {
-          case .reload: reload(providers)
-          }
-        }
-      case .woken: break
-      case .timeout:
-        leases.look(now: .now())
-        providers.retired.look(log)
-        look = Instant.now().advanced(milliseconds: LeaseRecovery.intervalMilliseconds)
+      let deadline = min(look, files?.settleAt ?? .never)
+      switch control.next(until: deadline, socket: socket?.descriptor ?? -1, watch: files?.descriptor ?? -1) {
+      case .stop:
+        updates.abandon()
+        return
+      case .reload: _ = reload(providers, updates)
+      case .request: socket?.answer { perform($0, providers, updates) }
+      case .changed: files?.note(now: .now())
+      case .woken: updates.step()
+      case .timeout: break
       }
+      let now = Instant.now()
+      if let changed = files?.settled(now: now) {
+        if changed.contains(.configuration) {
+          log.info("The configuration file has changed")
+          _ = reload(providers, updates)
+        }
+        if changed.contains(.plugins) { updates.filesChanged() }
+      }
+      guard look <= now else { continue }
+      leases.look(now: now)
+      providers.retired.look(log)
+      look = now.advanced(milliseconds: LeaseRecovery.intervalMilliseconds)
+    }
+  }
+
+  private func perform(_ command: ControlSocket.Command, _ providers: ProviderBringUp, _ updates: PluginUpdates)
+    -> ReloadReport
+  {
+    switch command {
+    case .reload: return reload(providers, updates)
+    case .rescan:
+      updates.filesChanged()
+      return ReloadReport(isApplied: true, lines: ["looking at the plugin files; see 'patchbay plugin list'"])
+    case .plugins: return ReloadReport(isApplied: true, lines: [PluginReport(providers, updates).json.text])
     }
   }
 
@@ -206,7 +231,7 @@ package final class Host {
     while connections(loops) > 0 {
       switch control.next(until: deadline) {
       case .stop, .timeout: return false
-      case .woken, .reload, .request: break
+      case .woken, .reload, .request, .changed: break
       }
     }
     return true

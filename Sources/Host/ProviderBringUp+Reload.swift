@@ -1,12 +1,27 @@
 import Decisions
+import JSON
+import ProviderContract
 
 // What a reload does to the providers.
 extension ProviderBringUp {
-  /// Makes the providers of another configuration. One whose settings are the same keeps its instance. Throws when one
-  /// cannot be made: then nothing has changed. Thread: control.
+  /// Makes the providers of another configuration, of the plugin files as they are now. One whose settings and plugin
+  /// are the same keeps its instance. Throws when one cannot be made: then nothing has changed. Thread: control.
   func renew(for wanted: Configuration) throws(ProviderRefusal) -> ProviderRegistry {
     guard let registry, let plugins else { preconditionFailure("a reload before the providers were made") }
-    return try plugins.renew(registry, for: wanted.providers)
+    return try plugins.renew(registry, for: wanted.providers, scan: plugins.discover(), tryAgain: true).registry
+  }
+
+  /// Asks the canary question of a new instance's settings; `onEnd` is called on loop 0. Thread: control.
+  func askCanary(_ entry: ProviderRegistry.Entry, onEnd: @escaping @Sendable (PluginFault?) -> Void) {
+    let loop = loops[0]
+    let connect = configuration.timeouts.connectMilliseconds * 1_000_000
+    loop.eventLoop.submitPastBound(
+      .work {
+        CanaryCall(
+          of: entry.provider, model: entry.provider.information.firstModel, question: entry.settings.canary ?? "",
+          on: loop.eventLoop, connectNanoseconds: connect, onEnd: onEnd
+        ).start()
+      })
   }
 
   /// Takes another configuration in force: its limits at once, its providers as one snapshot on each loop. Calls of
@@ -61,5 +76,12 @@ extension ModelDirectory {
         configuration.providers.contains { $0.id == provider.id && !$0.models.isEmpty }
       },
       order: registry.active, defaultName: configuration.defaultModel)
+  }
+}
+
+extension ProviderInformation {
+  /// The id of the first model of its catalogue, "" when that is empty.
+  var firstModel: String {
+    (try? JSONValue(parsing: modelsJSON))?.array?.lazy.compactMap { $0["id"]?.string }.first ?? ""
   }
 }

@@ -164,7 +164,8 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     guard let shown else { return }
     let routing = Routing(
       providers: shown.providers, active: shown.active, catalogue: directory.catalogue,
-      fallback: loops[0].configuration.fallback)
+      fallback: loops[0].configuration.fallback, generations: shown.entries.map(\.generation),
+      refusedUpdates: shown.refusedUpdates)
     published = published.filter { !$0.isGone } + [RetiredInstances.WeakRouting(routing)]
     for loop in loops { loop.eventLoop.submitPastBound(.work { loop.adopt(routing) }) }
   }

@@ -39,12 +39,11 @@ import Testing
     #expect(configuration.providers.map(\.id) == ["kimi", "local"])
     #expect(configuration.auth.principals.map(\.name) == ["editor"])
     #expect(configuration.fallback.count == 1 && configuration.rates.global?.burst == 1000)
-    #expect(configuration.notYetInForce.count == 3)
+    #expect(configuration.notYetInForce.count == 2)
   }
 
   @Test(
     arguments: [
-      ("plugins: { watch: true }", ["plugins.watch: watching the plugin directories has no effect in this version"]),
       ("plugins: { watch: false }", []),
       ("retry: { attempts: 2 }", []),
       ("breaker: {}", []),

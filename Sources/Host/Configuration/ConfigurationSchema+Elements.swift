@@ -60,6 +60,9 @@ extension ConfigurationSchema {
     .texts(
       "allowed_origins", \.allowedOrigins, 0...64, characters: 8...512, .origin,
       "What the plugin may reach beside the origin of base_url."),
+    .text(
+      "canary", \.canary, 1...4096, .plain,
+      "A question that a new version of the plugin must answer before it serves."),
     .json("settings", \.settingsJSON, "An object of what only the plugin understands."),
   ]
 

@@ -23,8 +23,9 @@ enum ConfigurationSchema {
         .texts(
           "directories", \.plugins.directories, 0...64, characters: 1...4096, .path,
           "Searched in this order, then PATCHBAY_PLUGIN_PATH, then /usr/local/lib and /usr/lib/patchbay/plugins."),
-        .flag("watch", \.plugins.watch, "A changed directory takes effect without a restart.")
-          .notInForce("watching the plugin directories", unless: { !$0.plugins.watch }),
+        .flag(
+          "watch", \.plugins.watch,
+          "A changed plugin directory, or this file when it has changed, takes effect without a restart."),
       ]),
     .list(
       "providers", \.providers, 1...64,

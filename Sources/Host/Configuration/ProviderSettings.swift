@@ -66,6 +66,8 @@ package struct ProviderSettings: Sendable, Equatable {
   package var httpVersion = HTTPVersion.http1
   /// Origins beside that of the base URL which the plugin may reach.
   package var allowedOrigins: [String] = []
+  /// Asked of a new version of the plugin before it serves; nil: nothing is.
+  package var canary: String?
   /// What only the plugin understands: a JSON object, handed to `create`.
   package var settingsJSON = "{}"
   /// Found in the environment, not in the file.
@@ -76,6 +78,7 @@ package struct ProviderSettings: Sendable, Equatable {
     var copy = self
     copy.limits = other.limits
     copy.isDetected = other.isDetected
+    copy.canary = other.canary
     return copy == other
   }
 

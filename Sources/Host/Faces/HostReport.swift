@@ -103,6 +103,15 @@ struct HostReport {
       }
       buffer.append(",\"models\":")
       buffer.appendDecimal(routing.catalogue.models.filter { $0.provider == index }.count)
+      buffer.append(",\"generation\":")
+      buffer.appendDecimal(routing.generations[index])
+      if let update = routing.refusedUpdates.first(where: { $0.provider == provider.information.id }) {
+        buffer.append(",\"update_refused\":{\"path\":")
+        buffer.appendJSON(string: update.path)
+        buffer.append(",\"reason\":")
+        buffer.appendJSON(string: update.reason)
+        buffer.append("}")
+      }
       buffer.append("}")
     }
   }

@@ -14,14 +14,21 @@ final class Routing: Sendable {
 
   final class Life: Sendable {}
 
+  /// By provider number: how many instances have served under it.
+  let generations: [Int]
+  /// New versions of plugins that were not taken.
+  let refusedUpdates: [RefusedUpdate]
+
   /// Which models may answer for which, as the configuration allows.
   private let fallback: [(from: ModelEntry, to: [ModelEntry])]
 
   /// - Parameter fallback: rules of the configuration; names that no provider serves are left out.
   init(
     providers: [any ProviderInstance], active: [Int]? = nil, catalogue: ModelCatalogue,
-    fallback: [Configuration.Fallback] = []
+    fallback: [Configuration.Fallback] = [], generations: [Int]? = nil, refusedUpdates: [RefusedUpdate] = []
   ) {
+    self.generations = generations ?? Array(repeating: 1, count: providers.count)
+    self.refusedUpdates = refusedUpdates
     self.providers = providers
     self.active = active ?? Array(providers.indices)
     self.catalogue = catalogue

@@ -13,6 +13,8 @@ package final class PluginHost: Sendable {
   private let lock = Mutex(())
   private let detected = AtomicLazyReference<DetectedProviders>()
   private let registered = AtomicLazyReference<ProviderRegistry>()
+  /// Contents that are mapped in this process, by the id of their plugin; they are never unmapped.
+  private let mapped = Mutex<[String: Set<String>]>([:])
   private let wasDetectionRepeated = Atomic(false)
   private let wasRegistrationRepeated = Atomic(false)
 
@@ -60,7 +62,8 @@ package final class PluginHost: Sendable {
       log.warning(
         "plugin refused", ("path", refusal.path), ("reason", refusal.reason), ("remedy", refusal.remedy))
     }
-    return detected.storeIfNil(DetectedProviders(scan: scan, providers: settings.providers))
+    return detected.storeIfNil(
+      DetectedProviders(scan: scan, providers: withDetected(settings.providers, scan)))
   }
 
   /// Makes and starts every configured provider whose plugin is there. Thread: any but a loop: `create` may take a
@@ -97,43 +100,21 @@ package final class PluginHost: Sendable {
       made, active: Array(made.indices), refusedProviders: refused, scan: detected.scan)
   }
 
-  /// The registry of another configuration. Providers keep their numbers; one whose settings make the same instance
-  /// keeps that too. When one cannot be made that could before, nothing has changed. Thread: control.
-  package func renew(_ registry: ProviderRegistry, for providers: [ProviderSettings]) throws(ProviderRefusal)
-    -> ProviderRegistry
-  {
-    var entries = registry.entries
-    var active: [Int] = []
-    var refused: [ProviderRefusal] = []
-    var fresh: [any HostedProvider] = []
-    for settings in providers where settings.isEnabled {
-      let known = entries.firstIndex { $0.settings.id == settings.id }
-      if let known, registry.active.contains(known), entries[known].settings.makesTheSame(as: settings) {
-        entries[known].settings = settings
-        active.append(known)
-        continue
-      }
-      do throws(PluginFault) {
-        let entry = ProviderRegistry.Entry(settings: settings, provider: try make(settings, registry.scan))
-        fresh.append(entry.provider)
-        if let known { entries[known] = entry } else { entries.append(entry) }
-        active.append(known ?? entries.count - 1)
-      } catch {
-        let refusal = ProviderRefusal(id: settings.id, reason: error.reason, remedy: error.remedy)
-        guard registry.refusedProviders.contains(where: { $0.id == settings.id }) else {
-          for provider in fresh {
-            provider.stop()
-            _ = provider.destroy()
-          }
-          throw refusal
-        }
-        refused.append(refusal)
-      }
+  /// The configured providers. When they were detected, those that need neither key nor address join by their plugin
+  /// being there.
+  func withDetected(_ providers: [ProviderSettings], _ scan: PluginScan) -> [ProviderSettings] {
+    guard !providers.isEmpty, providers.allSatisfy(\.isDetected) else { return providers }
+    var all = providers
+    for description in scan.found.flatMap(\.description.providers)
+    where description.servesUnconfigured && !all.contains(where: { $0.plugin == description.id }) {
+      var settings = ProviderSettings(id: description.id, plugin: description.id)
+      settings.isDetected = true
+      all.append(settings)
     }
-    return ProviderRegistry(entries, active: active, refusedProviders: refused, scan: registry.scan)
+    return all
   }
 
-  private func make(_ settings: ProviderSettings, _ scan: PluginScan) throws(PluginFault) -> any HostedProvider {
+  func make(_ settings: ProviderSettings, _ scan: PluginScan) throws(PluginFault) -> any HostedProvider {
     guard let offer = scan.offer(of: settings.plugin) else {
       throw PluginFault(
         "no loaded plugin offers \"\(settings.plugin)\"", remedy: "put its plugin into one of the plugin directories")
@@ -150,6 +131,7 @@ package final class PluginHost: Sendable {
       throw PluginFault("it needs HTTP, and no HTTP library was found", remedy: "install the Debian package libcurl4")
     }
     if let key = settings.apiKey { log.redact(key.value) }
+    try noteMapped(offer.plugin)
     let provider = try InProcessProvider(
       offer: (LoadedPlugin(offer.plugin), offer.description), settings: settings, places: places,
       graceMilliseconds: self.settings.graceMilliseconds, log: log)
@@ -157,10 +139,36 @@ package final class PluginHost: Sendable {
     return provider
   }
 
+  /// Code is never unmapped, so that each new version of a plugin costs its memory until the host ends.
+  private func noteMapped(_ plugin: FoundPlugin) throws(PluginFault) {
+    let isTaken = mapped.withLock { mapped in
+      let known = mapped[plugin.description.id] ?? []
+      guard known.contains(plugin.sha256) || known.count < Self.generationsLimit else { return false }
+      mapped[plugin.description.id] = known.union([plugin.sha256])
+      return true
+    }
+    guard isTaken else {
+      throw PluginFault(
+        "\(Self.generationsLimit) versions of it are mapped in this process already, which keeps them until its end",
+        remedy: "restart the host when it suits, or let the provider run as a worker (isolation)")
+    }
+  }
+
+  /// Versions of one plugin in one process (docs/decisions/0021-hot-swap.md).
+  private static let generationsLimit = 4
+
   /// Says once that work was asked for that is done.
   private func noteRepetition(_ flag: borrowing Atomic<Bool>, _ message: String) {
     guard !flag.load(ordering: .relaxed), !flag.exchange(true, ordering: .relaxed) else { return }
     log.info(message)
+  }
+}
+
+extension ProviderDescription {
+  /// Whether it can serve without a word of the operator: no key, and an address of its own or no network. Echo is
+  /// asked for by its own setting.
+  fileprivate var servesUnconfigured: Bool {
+    !needsKey && id != "echo" && (!requiredServices.contains(PRV_SERVICE_HTTP) || !defaultBaseURL.isEmpty)
   }
 }
 

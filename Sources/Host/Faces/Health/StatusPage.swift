@@ -29,7 +29,11 @@ struct StatusPage {
       rows.append(
         row(
           provider.information.id,
-          "active\(breaker), \(figures.inFlight) of \(figures.limit) in flight, \(models) models"))
+          "active\(breaker), \(figures.inFlight) of \(figures.limit) in flight, \(models) models, "
+            + "plugin \(provider.information.pluginVersion), generation \(report.routing?.generations[index] ?? 1)"))
+    }
+    for update in report.routing?.refusedUpdates ?? [] {
+      rows.append(row("\(update.provider): update refused", "\(update.path): \(update.reason); \(update.remedy)"))
     }
     return """
       <!doctype html>

@@ -1,8 +1,8 @@
 internal import Glibc
 
 /// What to watch for: files of a directory, by name.
-package struct WatchTarget: Sendable, Equatable {
-  package enum Names: Sendable, Equatable {
+package struct WatchTarget: Sendable, Hashable {
+  package enum Names: Sendable, Hashable {
     /// Every name that a plugin may have.
     case plugins
     case file(String)
@@ -42,8 +42,8 @@ package final class DirectoryWatch {
   /// One directory that the kernel watches, and what a name in it means.
   private struct Place {
     var targets: [WatchTarget] = []
-    /// Names whose appearance brings a target nearer.
-    var awaited: Set<String> = []
+    /// Names whose appearance brings targets nearer.
+    var awaited: [String: [WatchTarget]] = [:]
   }
 
   /// Readable when there is something to `drain`.
@@ -70,9 +70,9 @@ package final class DirectoryWatch {
 
   /// Reads what has happened. Thread: one that may take a system call or two.
   ///
-  /// - Returns: whether anything that was asked for may have changed.
-  package func drain() -> Bool {
-    var hasChanged = false
+  /// - Returns: which targets may have changed.
+  package func drain() -> Set<WatchTarget> {
+    var changed: Set<WatchTarget> = []
     var isStale = false
     var buffer = [UInt8](repeating: 0, count: Self.readBytes)
     while true {
@@ -83,13 +83,13 @@ package final class DirectoryWatch {
         var rest = UnsafeRawBufferPointer(rebasing: bytes[..<count])
         while let event = Self.next(&rest) {
           let effect = judge(event)
-          hasChanged = hasChanged || effect.isChange
+          changed.formUnion(effect.changed)
           isStale = isStale || effect.isStale
         }
       }
     }
     if isStale { arm() }
-    return hasChanged
+    return changed
   }
 
   // MARK: - Events
@@ -113,15 +113,15 @@ package final class DirectoryWatch {
     return event
   }
 
-  private func judge(_ event: Event) -> (isChange: Bool, isStale: Bool) {
-    if event.mask & UInt32(IN_Q_OVERFLOW) != 0 { return (true, true) }
-    guard let place = places[event.watch] else { return (false, false) }
+  private func judge(_ event: Event) -> (changed: [WatchTarget], isStale: Bool) {
+    if event.mask & UInt32(IN_Q_OVERFLOW) != 0 { return (targets, true) }
+    guard let place = places[event.watch] else { return ([], false) }
     if event.mask & UInt32(IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT) != 0 {
-      return (!place.targets.isEmpty, true)
+      return (place.targets, true)
     }
-    if place.awaited.contains(event.name) { return (true, true) }
-    guard event.mask & Self.contentMask != 0 else { return (false, false) }
-    return (place.targets.contains { $0.matches(event.name) }, false)
+    if let nearer = place.awaited[event.name] { return (nearer, true) }
+    guard event.mask & Self.contentMask != 0 else { return ([], false) }
+    return (place.targets.filter { $0.matches(event.name) }, false)
   }
 
   // MARK: - Watches
@@ -155,7 +155,8 @@ package final class DirectoryWatch {
         return nil
       }
       let below = chain[level - 1]
-      places[watch, default: Place()].awaited.insert(String(below.split(separator: "/").last ?? ""))
+      let name = String(below.split(separator: "/").last ?? "")
+      places[watch, default: Place()].awaited[name, default: []].append(target)
       // It may have come before the watch stood.
       guard access(below, F_OK) == 0 else { return nil }
       level -= 1

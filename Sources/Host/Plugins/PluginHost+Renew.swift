@@ -1,0 +1,180 @@
+internal import ProviderContract
+
+/// A registry that follows another, and what is new in it.
+struct Renewal {
+  var registry: ProviderRegistry
+  /// Numbers whose instance was made for it.
+  var fresh: [Int]
+
+  var freshInstances: [any HostedProvider] { fresh.map { registry.entries[$0].provider } }
+}
+
+extension PluginHost {
+  /// The registry of another configuration, or of other plugin files. Providers keep their numbers; one whose settings
+  /// and plugin are the same keeps its instance.
+  ///
+  /// A new plugin file that does not serve is noted, and the instance before it goes on; one that was refused before is
+  /// not tried again unless `tryAgain`. A provider whose plugin is gone stops to serve. When changed settings cannot be
+  /// taken that could be before, this throws, and nothing has changed. Thread: control.
+  func renew(
+    _ registry: ProviderRegistry, for providers: [ProviderSettings], scan: PluginScan, tryAgain: Bool
+  ) throws(ProviderRefusal) -> Renewal {
+    var draft = RegistryDraft(after: registry, scan)
+    for settings in withDetected(providers, scan) where settings.isEnabled {
+      do {
+        try draft.take(settings, tryAgain: tryAgain) { (settings, scan) throws(PluginFault) in
+          try make(settings, scan)
+        }
+      } catch {
+        for provider in draft.renewal.freshInstances {
+          provider.stop()
+          _ = provider.destroy()
+        }
+        throw error
+      }
+    }
+    return draft.renewal
+  }
+}
+
+/// The next registry while it is made, provider by provider.
+private struct RegistryDraft {
+  private let previous: ProviderRegistry
+  private let scan: PluginScan
+  private var entries: [ProviderRegistry.Entry]
+  private var active: [Int] = []
+  private var fresh: [Int] = []
+  private var refused: [ProviderRefusal] = []
+  private var updates: [RefusedUpdate] = []
+
+  init(after previous: ProviderRegistry, _ scan: PluginScan) {
+    self.previous = previous
+    self.scan = scan
+    entries = previous.entries
+  }
+
+  var renewal: Renewal {
+    Renewal(
+      registry: ProviderRegistry(
+        entries, active: active, refusedProviders: refused, refusedUpdates: updates, scan: scan),
+      fresh: fresh)
+  }
+
+  /// What is to become of one provider.
+  private enum Step {
+    /// Settings and plugin are as they were.
+    case keep(Int)
+    /// Only the plugin has changed, and it is no plugin any more.
+    case keepOld(Int, RefusedUpdate)
+    /// Only the plugin has changed.
+    case update(Int, FoundPlugin)
+    /// Nobody offers it any more, and the settings are as they were.
+    case remove
+    /// The settings are new.
+    case make(Int?)
+  }
+
+  private func step(for settings: ProviderSettings) -> Step {
+    let known = entries.firstIndex { $0.settings.id == settings.id }
+    guard let known, previous.active.contains(known), entries[known].settings.makesTheSame(as: settings) else {
+      return .make(known)
+    }
+    let origin = entries[known].provider.origin
+    guard let offer = scan.offer(of: settings.plugin) else {
+      guard let refusal = scan.refused.first(where: { $0.path == origin.path }) else { return .remove }
+      return .keepOld(
+        known,
+        RefusedUpdate(
+          provider: settings.id, path: origin.path, sha256: "", reason: refusal.reason, remedy: refusal.remedy))
+    }
+    return offer.plugin.sha256 == origin.sha256 ? .keep(known) : .update(known, offer.plugin)
+  }
+
+  mutating func take(
+    _ settings: ProviderSettings, tryAgain: Bool,
+    make: (ProviderSettings, PluginScan) throws(PluginFault) -> any HostedProvider
+  ) throws(ProviderRefusal) {
+    switch step(for: settings) {
+    case .keep(let number): keep(number, settings)
+    case .keepOld(let number, let update):
+      updates.append(update)
+      keep(number, settings)
+    case .remove:
+      refused.append(
+        ProviderRefusal(
+          id: settings.id, reason: "the file of its plugin is gone, and no other offers \"\(settings.plugin)\"",
+          remedy: "put its plugin into one of the plugin directories"))
+    case .update(let number, let plugin):
+      let before = previous.refusedUpdates.first { $0.provider == settings.id && $0.sha256 == plugin.sha256 }
+      if let before, !tryAgain {
+        updates.append(before)
+        return keep(number, settings)
+      }
+      do throws(PluginFault) {
+        replace(number, settings, try make(settings, scan))
+      } catch {
+        updates.append(
+          RefusedUpdate(
+            provider: settings.id, path: plugin.path, sha256: plugin.sha256, reason: error.reason,
+            remedy: error.remedy))
+        keep(number, settings)
+      }
+    case .make(let number):
+      do throws(PluginFault) {
+        replace(number, settings, try make(settings, scan))
+      } catch {
+        let refusal = ProviderRefusal(id: settings.id, reason: error.reason, remedy: error.remedy)
+        guard previous.refusedProviders.contains(where: { $0.id == settings.id }) else { throw refusal }
+        refused.append(refusal)
+      }
+    }
+  }
+
+  private mutating func keep(_ number: Int, _ settings: ProviderSettings) {
+    entries[number].settings = settings
+    active.append(number)
+  }
+
+  private mutating func replace(_ number: Int?, _ settings: ProviderSettings, _ provider: any HostedProvider) {
+    var entry = ProviderRegistry.Entry(settings: settings, provider: provider)
+    let place = number ?? entries.count
+    if let number {
+      entry.generation = entries[number].generation + 1
+      entries[number] = entry
+    } else {
+      entries.append(entry)
+    }
+    active.append(place)
+    fresh.append(place)
+  }
+}
+
+extension Renewal {
+  /// The same with those that served before in `previous` in the place of `failures`, each noted. What has failed is
+  /// the caller's to end.
+  func rollingBack(_ failures: [Int: PluginFault], to previous: ProviderRegistry) -> Renewal {
+    guard !failures.isEmpty else { return self }
+    var entries = registry.entries
+    var active = registry.active
+    var updates = registry.refusedUpdates
+    var refused = registry.refusedProviders
+    for (number, fault) in failures.sorted(by: { $0.key < $1.key }) {
+      let failed = entries[number]
+      guard previous.active.contains(number) else {
+        active.removeAll { $0 == number }
+        refused.append(ProviderRefusal(id: failed.settings.id, reason: fault.reason, remedy: fault.remedy))
+        continue
+      }
+      entries[number] = previous.entries[number]
+      entries[number].settings = failed.settings
+      updates.append(
+        RefusedUpdate(
+          provider: failed.settings.id, path: failed.provider.origin.path, sha256: failed.provider.origin.sha256,
+          reason: fault.reason, remedy: fault.remedy))
+    }
+    return Renewal(
+      registry: ProviderRegistry(
+        entries, active: active, refusedProviders: refused, refusedUpdates: updates, scan: registry.scan),
+      fresh: fresh.filter { failures[$0] == nil })
+  }
+}

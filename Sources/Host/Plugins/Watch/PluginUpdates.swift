@@ -1,0 +1,205 @@
+internal import CLinux
+import Decisions
+internal import Glibc
+internal import ProviderContract
+internal import Synchronization
+
+/// Takes changed plugin files in force while the host runs.
+///
+/// | state    | event                      | then                                                                  |
+/// |----------|----------------------------|-----------------------------------------------------------------------|
+/// | idle     | files changed              | scanning: a thread of its own looks at them, in child processes        |
+/// | scanning | files changed              | scanning: once more when this scan is done                             |
+/// | scanning | the scan is done           | new instances are made; proving when one has a canary, else adopted    |
+/// | proving  | every canary has ended     | adopted; whoever failed is taken back for what served before           |
+/// | proving  | files changed, or a reload | the new instances end, and it begins anew                              |
+/// | any      | the host stops             | the new instances end                                                  |
+///
+/// Thread: the control thread's; scans and canaries hand their results over through `inbox` and wake it.
+final class PluginUpdates: @unchecked Sendable {  // confined to the control thread, but for the inbox
+  private enum State {
+    case idle
+    case scanning(again: Bool)
+    case proving(Proof)
+  }
+
+  /// New instances whose canaries run.
+  private struct Proof {
+    var renewal: Renewal
+    /// What it was made from.
+    var previous: ProviderRegistry
+    /// Tells its results from those of a proof that was abandoned.
+    var number: Int
+    var outstanding: Set<Int>
+    var failures: [Int: PluginFault] = [:]
+  }
+
+  private enum Message: Sendable {
+    case scanned(PluginScan)
+    case proved(proof: Int, provider: Int, fault: PluginFault?)
+  }
+
+  private let providers: ProviderBringUp
+  private let log: Log
+  private let wake: @Sendable () -> Void
+  private let inbox = Mutex<[Message]>([])
+  private var state = State.idle
+  private var proofs = 0
+
+  /// - Parameter wake: makes the control thread call `step` soon; called on any thread.
+  init(providers: ProviderBringUp, log: Log, wake: @escaping @Sendable () -> Void) {
+    self.providers = providers
+    self.log = log
+    self.wake = wake
+  }
+
+  /// Plugin files may have changed.
+  func filesChanged() {
+    switch state {
+    case .idle: scan()
+    case .scanning: state = .scanning(again: true)
+    case .proving:
+      abandon()
+      scan()
+    }
+  }
+
+  /// The control thread was woken.
+  func step() {
+    let messages = inbox.withLock { inbox in
+      defer { inbox = [] }
+      return inbox
+    }
+    for message in messages {
+      switch message {
+      case .scanned(let scan): scanned(scan)
+      case .proved(let proof, let provider, let fault): proved(proof, provider, fault)
+      }
+    }
+  }
+
+  /// For whoever asks how far it is.
+  var phase: String {
+    switch state {
+    case .idle: "idle"
+    case .scanning: "scanning"
+    case .proving: "proving"
+    }
+  }
+
+  /// Before a reload, and at the end: what is not adopted yet never will be. Returns whether there was anything.
+  @discardableResult
+  func abandon() -> Bool {
+    guard case .proving(let proof) = state else { return false }
+    state = .idle
+    retire(proof.renewal.freshInstances)
+    return true
+  }
+
+  // MARK: - Scanning
+
+  private func scan() {
+    guard let plugins = providers.plugins else { return }
+    state = .scanning(again: false)
+    let isStarted = ControlJob.run(named: "plugin-scan") { [self] in
+      let scan = plugins.discover()
+      post(.scanned(scan))
+    }
+    if isStarted { return }
+    log.error("Plugin files cannot be looked at: no thread", ("remedy", "raise the limit of processes, then reload"))
+    state = .idle
+  }
+
+  private func post(_ message: Message) {
+    inbox.withLock { $0.append(message) }
+    wake()
+  }
+
+  private func scanned(_ scan: PluginScan) {
+    guard case .scanning(let again) = state else { return }
+    guard !again else { return self.scan() }
+    state = .idle
+    guard let previous = providers.registry, let plugins = providers.plugins else { return }
+    for refusal in scan.refused where !previous.scan.refused.contains(refusal) {
+      log.warning("plugin refused", ("path", refusal.path), ("reason", refusal.reason), ("remedy", refusal.remedy))
+    }
+    do {
+      let renewal = try plugins.renew(
+        previous, for: providers.configuration.providers, scan: scan, tryAgain: false)
+      prove(renewal, previous)
+    } catch {
+      log.error("Plugin files were not taken in force", ("reason", error.description))
+    }
+  }
+
+  // MARK: - Proving
+
+  private func prove(_ renewal: Renewal, _ previous: ProviderRegistry) {
+    proofs += 1
+    let canaries = renewal.fresh.filter { renewal.registry.entries[$0].settings.canary != nil }
+    guard !canaries.isEmpty else { return adopt(renewal, previous) }
+    state = .proving(
+      Proof(renewal: renewal, previous: previous, number: proofs, outstanding: Set(canaries)))
+    let number = proofs
+    for canary in canaries {
+      providers.askCanary(renewal.registry.entries[canary]) { [self] fault in
+        post(.proved(proof: number, provider: canary, fault: fault))
+      }
+    }
+  }
+
+  private func proved(_ number: Int, _ provider: Int, _ fault: PluginFault?) {
+    guard case .proving(var proof) = state, proof.number == number else { return }
+    proof.outstanding.remove(provider)
+    if let fault { proof.failures[provider] = fault }
+    state = .proving(proof)
+    guard proof.outstanding.isEmpty else { return }
+    state = .idle
+    retire(proof.failures.keys.map { proof.renewal.registry.entries[$0].provider })
+    adopt(proof.renewal.rollingBack(proof.failures, to: proof.previous), proof.previous)
+  }
+
+  /// They never served; a canary may still run there.
+  private func retire(_ instances: [any HostedProvider]) { providers.retired.add(instances, reachedBy: []) }
+
+  private func adopt(_ renewal: Renewal, _ previous: ProviderRegistry) {
+    let registry = renewal.registry
+    registry.tell(log, after: previous)
+    if registry.isTheSame(as: previous) { return }
+    providers.adopt(registry, providers.configuration)
+  }
+}
+
+/// Work that may take seconds, beside the control thread.
+enum ControlJob {
+  /// Runs `work` once on a thread of its own. False: the system has none.
+  static func run(named name: StaticString, _ work: @escaping @Sendable () -> Void) -> Bool {
+    let box = Unmanaged.passRetained(Box(name, work))
+    var thread = pthread_t()
+    let status = pthread_create(
+      &thread, nil,
+      { argument in
+        guard let argument else { return nil }
+        let box = Unmanaged<Box>.fromOpaque(argument).takeRetainedValue()
+        pthread_setname_np(pthread_self(), UnsafeRawPointer(box.name.utf8Start).assumingMemoryBound(to: CChar.self))
+        box.work()
+        return nil
+      }, box.toOpaque())
+    guard status == 0 else {
+      box.release()
+      return false
+    }
+    pthread_detach(thread)
+    return true
+  }
+
+  private final class Box: Sendable {
+    let name: StaticString
+    let work: @Sendable () -> Void
+
+    init(_ name: StaticString, _ work: @escaping @Sendable () -> Void) {
+      self.name = name
+      self.work = work
+    }
+  }
+}
