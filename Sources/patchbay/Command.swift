@@ -67,8 +67,12 @@ enum Command: String, CaseIterable {
       """
       usage: patchbay plugin list [--config FILE] [--json]
              patchbay plugin info FILE [--json]
+             patchbay plugin install FILE [--config FILE] [--directory DIRECTORY] [--name NAME.so]
 
-      Exit status 0: every plugin found can be loaded; 1: one was refused; the reason and remedy are shown.
+      list shows what the plugin directories hold, and what a host that runs with this configuration made of it.
+      install looks at FILE in a process of its own, puts it into the first plugin directory in one step, and tells what
+      the running host made of it.
+      Exit status 0: every plugin can be loaded; 1: one was refused; the reason and remedy are shown.
       """
     case .stress:
       """
@@ -153,7 +157,8 @@ enum Command: String, CaseIterable {
     case .status: try StatusCommand.run(Options(arguments, valued: ["--url", "--token"], flags: ["--json"]))
     case .stress: try LoadCommand.run(.stress, Options(arguments, valued: LoadCommand.valued, flags: ["--json"]))
     case .soak: try LoadCommand.run(.soak, Options(arguments, valued: LoadCommand.valued, flags: ["--json"]))
-    case .plugin: try PluginCommand.run(Options(arguments, valued: ["--config"], flags: ["--json"]))
+    case .plugin:
+      try PluginCommand.run(Options(arguments, valued: ["--config", "--directory", "--name"], flags: ["--json"]))
     }
   }
 }

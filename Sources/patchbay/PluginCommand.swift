@@ -8,6 +8,9 @@ enum PluginCommand {
     case "list" where options.positional.count == 1: return try list(options)
     case "info" where options.positional.count == 2:
       return info(options.positional[1], asJSON: options.has("--json"))
+    case "install" where options.positional.count == 2:
+      return try PluginInstallCommand.run(options, file: options.positional[1])
+    case "install": throw UsageError(message: "install needs one FILE")
     case "list": throw UsageError(message: "list takes no arguments")
     case "info": throw UsageError(message: "info needs one FILE")
     case let other?: throw UsageError(message: "unknown subcommand '\(other)'")
@@ -24,18 +27,29 @@ enum PluginCommand {
       return Command.Exit.failure
     }
     let scan = try PluginInspection.scan(directories: configuration.plugins.searchPath)
+    let running = RunningPlugins(at: ControlSocket.path(in: configuration.stateDirectory))
     if options.has("--json") {
       let loaded = JSONValue.array(scan.found.map(description))
       let refused = JSONValue.array(scan.refused.map(description))
-      Terminal.print(JSONValue.object([.init("loaded", loaded), .init("refused", refused)]).text)
+      Terminal.print(
+        JSONValue.object([
+          .init("loaded", loaded), .init("refused", refused), .init("running", running?.json ?? .null),
+        ]).text)
     } else {
       for plugin in scan.found { Terminal.print(line(plugin)) }
       for refusal in scan.refused { Terminal.print("refused  \(refusal)") }
       if scan.found.isEmpty && scan.refused.isEmpty {
         Terminal.print("no plugin in \(configuration.plugins.searchPath.joined(separator: ", "))")
       }
+      if let running { show(running) }
     }
-    return scan.refused.isEmpty ? Command.Exit.success : Command.Exit.failure
+    return scan.refused.isEmpty && running?.refusals.isEmpty ?? true ? Command.Exit.success : Command.Exit.failure
+  }
+
+  private static func show(_ running: RunningPlugins) {
+    Terminal.print("\nin the running host:")
+    for provider in running.providers { Terminal.print("serving  \(RunningPlugins.line(provider))") }
+    for refusal in running.refusals { Terminal.print("refused  \(RunningPlugins.refusalLine(refusal))") }
   }
 
   private static func info(_ file: String, asJSON: Bool) -> Int32 {
