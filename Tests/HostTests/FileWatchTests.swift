@@ -1,0 +1,75 @@
+import Decisions
+import Foundation
+import Testing
+
+@testable import Host
+
+@Suite struct FileWatchTests {
+  /// A host's folder: plugins/ and patchbay.json5.
+  private final class Folder {
+    let path = NSTemporaryDirectory() + "patchbay-files-\(UUID().uuidString)"
+
+    init() throws {
+      try FileManager.default.createDirectory(atPath: path + "/plugins", withIntermediateDirectories: true)
+      try write("patchbay.json5")
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func write(_ name: String) throws { try Data("x".utf8).write(to: URL(fileURLWithPath: "\(path)/\(name)")) }
+
+    func watch() throws -> FileWatch {
+      var configuration = Configuration()
+      configuration.file = path + "/patchbay.json5"
+      configuration.plugins.directories = [path + "/plugins"]
+      return try #require(FileWatch(configuration, Log(level: .error, format: .text)))
+    }
+  }
+
+  private let start = Instant(nanoseconds: 1_000_000_000_000)
+  private func after(_ milliseconds: UInt64) -> Instant { start.advanced(milliseconds: milliseconds) }
+
+  @Test func `a change counts after the quiet time, not a millisecond before, and once`() throws {
+    let folder = try Folder()
+    let watch = try folder.watch()
+    #expect(watch.settleAt == .never)
+    try folder.write("plugins/a.so")
+    watch.note(now: start)
+    #expect(watch.settleAt == after(FileWatch.quietMilliseconds))
+    #expect(watch.settled(now: after(FileWatch.quietMilliseconds - 1)) == nil)
+    #expect(watch.settled(now: after(FileWatch.quietMilliseconds)) == .plugins)
+    #expect(watch.settled(now: after(FileWatch.quietMilliseconds)) == nil)
+    #expect(watch.settleAt == .never)
+  }
+
+  @Test func `each further change begins the quiet time anew, until patience ends`() throws {
+    let folder = try Folder()
+    let watch = try folder.watch()
+    for turn in 0..<30 {
+      try folder.write("plugins/a.so")
+      watch.note(now: after(UInt64(turn) * 100))
+    }
+    #expect(watch.settleAt == after(FileWatch.patienceMilliseconds))
+  }
+
+  @Test func `plugins and the configuration file are told apart, and together when both changed`() throws {
+    let folder = try Folder()
+    let watch = try folder.watch()
+    try folder.write("patchbay.json5")
+    watch.note(now: start)
+    #expect(watch.settled(now: after(1_000)) == .configuration)
+    try folder.write("patchbay.json5")
+    try folder.write("plugins/a.so")
+    watch.note(now: after(1_000))
+    #expect(watch.settled(now: after(2_000)) == [.configuration, .plugins])
+  }
+
+  @Test func `what does not matter begins no quiet time`() throws {
+    let folder = try Folder()
+    let watch = try folder.watch()
+    try folder.write("plugins/.a.so.new")
+    try folder.write("other")
+    watch.note(now: start)
+    #expect(watch.settleAt == .never)
+  }
+}
