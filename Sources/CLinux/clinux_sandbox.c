@@ -33,11 +33,6 @@ int clinux_pidfd_open(int pid) {
   return descriptor < 0 ? -errno : (int)descriptor;
 }
 
-int clinux_memfd(const char *name) {
-  long descriptor = syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */);
-  return descriptor < 0 ? -errno : (int)descriptor;
-}
-
 // ---- Capabilities --------------------------------------------------------------------------------------------------
 
 int clinux_drop_capabilities(void) {

@@ -52,11 +52,15 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     directory = ModelDirectory(registry, configuration)
     shown = registry
     for entry in registry.entries {
-      let provider = entry.provider.information
-      log.info(
-        "Provider active", ("provider", provider.id), ("plugin", provider.pluginID),
-        ("version", provider.pluginVersion), ("path", provider.pluginPath),
-        ("isolation", entry.provider.origin.isolation.rawValue))
+      let (provider, origin) = (entry.provider.information, entry.provider.origin)
+      var fields: [LogField] = [
+        ("provider", provider.id), ("plugin", provider.pluginID), ("version", provider.pluginVersion),
+        ("path", provider.pluginPath), ("isolation", origin.isolation.rawValue),
+      ]
+      if !origin.sandboxLacks.isEmpty {
+        fields.append(("sandbox_lacks", origin.sandboxLacks.joined(separator: "; ")))
+      }
+      log.write(.info, "Provider active", fields)
     }
     stage("providers registered", ("providers", information.map(\.id).joined(separator: ",")))
     if registry.providers.isEmpty {
@@ -75,6 +79,7 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     for id in registry.destroy() {
       log.warning("A provider still has calls that its plugin did not end", ("provider", id))
     }
+    plugins?.endWorkers()
   }
 
   // MARK: - Loading

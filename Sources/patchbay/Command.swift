@@ -30,11 +30,12 @@ enum Command: String, CaseIterable {
     switch self {
     case .serve:
       """
-      usage: patchbay serve [--config FILE]
+      usage: patchbay serve [--config FILE] [--debuggable]
 
       Runs the host until SIGTERM or SIGINT, which finish what is in flight first.
       Without --config: PATCHBAY_CONFIG, ./patchbay.json5, /etc/patchbay/patchbay.json5, else the defaults and
       whatever providers the environment offers (KIMI_API_KEY, GLM_API_KEY, CUSTOM_API_URL; Echo always).
+      With --debuggable other processes of the same user, debuggers and plugins among them, can read its memory.
       """
     case .check:
       """
@@ -68,6 +69,7 @@ enum Command: String, CaseIterable {
       usage: patchbay plugin list [--config FILE] [--json]
              patchbay plugin info FILE [--json]
              patchbay plugin install FILE [--config FILE] [--directory DIRECTORY] [--name NAME.so]
+             patchbay plugin unquarantine FILE|SHA256 [--config FILE]
 
       list shows what the plugin directories hold, and what a host that runs with this configuration made of it.
       install looks at FILE in a process of its own, puts it into the first plugin directory in one step, and tells what
@@ -150,7 +152,7 @@ enum Command: String, CaseIterable {
 
   private func perform(_ arguments: [String]) throws -> Int32 {
     switch self {
-    case .serve: try ServeCommand.run(Options(arguments, valued: ["--config"]))
+    case .serve: try ServeCommand.run(Options(arguments, valued: ["--config"], flags: ["--debuggable"]))
     case .check: try CheckCommand.run(Options(arguments, valued: ["--config"]))
     case .reload: try ReloadCommand.run(Options(arguments, valued: ["--config", "--state"]))
     case .chat: try ChatCommand.run(Options(arguments, valued: ["--url", "--model", "--token"], flags: ["--json"]))

@@ -11,33 +11,36 @@ enum PluginCommand {
     case "install" where options.positional.count == 2:
       return try PluginInstallCommand.run(options, file: options.positional[1])
     case "install": throw UsageError(message: "install needs one FILE")
+    case "unquarantine" where options.positional.count == 2: return try unquarantine(options.positional[1], options)
+    case "unquarantine": throw UsageError(message: "unquarantine needs one FILE or SHA256")
     case "list": throw UsageError(message: "list takes no arguments")
     case "info": throw UsageError(message: "info needs one FILE")
     case let other?: throw UsageError(message: "unknown subcommand '\(other)'")
-    case nil: throw UsageError(message: "list or info is missing")
+    case nil: throw UsageError(message: "list, info, install or unquarantine is missing")
     }
   }
 
   private static func list(_ options: Options) throws -> Int32 {
-    let configuration: Configuration
-    do {
-      configuration = try Settings.load(options)
-    } catch let errors as ConfigurationErrors {
-      Settings.report(errors, command: "plugin list")
-      return Command.Exit.failure
-    }
+    guard let configuration = try settings(options, "list") else { return Command.Exit.failure }
     let scan = try PluginInspection.scan(directories: configuration.plugins.searchPath)
     let running = RunningPlugins(at: ControlSocket.path(in: configuration.stateDirectory))
     if options.has("--json") {
       let loaded = JSONValue.array(scan.found.map(description))
       let refused = JSONValue.array(scan.refused.map(description))
+      let quarantined = JSONValue.array(try quarantine(of: configuration).map(description))
       Terminal.print(
         JSONValue.object([
-          .init("loaded", loaded), .init("refused", refused), .init("running", running?.json ?? .null),
+          .init("loaded", loaded), .init("refused", refused), .init("quarantined", quarantined),
+          .init("sandbox_lacks", .array(PluginInspection.sandboxLacks().map(JSONValue.string))),
+          .init("running", running?.json ?? .null),
         ]).text)
     } else {
       for plugin in scan.found { Terminal.print(line(plugin)) }
       for refusal in scan.refused { Terminal.print("refused  \(refusal)") }
+      for entry in try quarantine(of: configuration) {
+        Terminal.print("quarantined  \(entry.path)  \(entry.sha256)  \(entry.reason)")
+      }
+      for lack in PluginInspection.sandboxLacks() { Terminal.print("sandbox lacks  \(lack)") }
       if scan.found.isEmpty && scan.refused.isEmpty {
         Terminal.print("no plugin in \(configuration.plugins.searchPath.joined(separator: ", "))")
       }
@@ -52,6 +55,35 @@ enum PluginCommand {
     for refusal in running.refusals { Terminal.print("refused  \(RunningPlugins.refusalLine(refusal))") }
   }
 
+  /// Lets a plugin's file go from quarantine; a running host takes it up when it is told to reload.
+  private static func unquarantine(_ word: String, _ options: Options) throws -> Int32 {
+    guard let configuration = try settings(options, "unquarantine") else { return Command.Exit.failure }
+    let removed: [Quarantine.Entry]
+    do throws(PluginFault) {
+      removed = try Quarantine(stateDirectory: configuration.stateDirectory).remove(word)
+    } catch {
+      Terminal.error("patchbay plugin unquarantine: \(error.reason); \(error.remedy)")
+      return Command.Exit.failure
+    }
+    guard !removed.isEmpty else {
+      Terminal.error(
+        "patchbay plugin unquarantine: \(word) is not in quarantine; `patchbay plugin list` shows what is")
+      return Command.Exit.failure
+    }
+    for entry in removed { Terminal.print("released  \(entry.path)  \(entry.sha256)") }
+    Terminal.print("a running host takes it up with `patchbay reload`")
+    return Command.Exit.success
+  }
+
+  private static func settings(_ options: Options, _ subcommand: String) throws -> Configuration? {
+    do {
+      return try Settings.load(options)
+    } catch let errors as ConfigurationErrors {
+      Settings.report(errors, command: "plugin \(subcommand)")
+      return nil
+    }
+  }
+
   private static func info(_ file: String, asJSON: Bool) -> Int32 {
     do throws(PluginFault) {
       let plugin = try PluginInspection.look(at: file)
@@ -61,6 +93,10 @@ enum PluginCommand {
       Terminal.error("\(error.refusal(of: file))")
       return Command.Exit.failure
     }
+  }
+
+  private static func quarantine(of configuration: Configuration) throws -> [Quarantine.Entry] {
+    try Quarantine(stateDirectory: configuration.stateDirectory).entries()
   }
 
   // MARK: - Text
@@ -111,6 +147,13 @@ enum PluginCommand {
       .init("required_services", .array(provider.requiredServices.map(JSONValue.string))),
       .init("temperature_max", .double(provider.temperatureMax)),
       .init("models", .array(modelIDs(provider).map(JSONValue.string))),
+    ])
+  }
+
+  private static func description(_ entry: Quarantine.Entry) -> JSONValue {
+    .object([
+      .init("path", .string(entry.path)), .init("sha256", .string(entry.sha256)),
+      .init("reason", .string(entry.reason)), .init("since_unix_seconds", .integer(entry.since)),
     ])
   }
 

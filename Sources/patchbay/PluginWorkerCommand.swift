@@ -8,7 +8,7 @@ enum PluginWorkerCommand {
 
   static func run(arguments: [String]) -> Int32 {
     do {
-      try run(Options(arguments, valued: ["--parent", "--scan"]))
+      try run(Options(arguments, valued: ["--parent", "--scan", "--loops"]))
     } catch {
       let message = (error as? UsageError)?.message ?? "\(error)"
       Terminal.error("patchbay \(name): \(message)\n\n\(usage)")
@@ -16,7 +16,7 @@ enum PluginWorkerCommand {
     return Command.Exit.usage
   }
 
-  private static let usage = "usage: patchbay plugin-worker --parent PID --scan FILE"
+  private static let usage = "usage: patchbay plugin-worker --parent PID --scan FILE | --loops N"
 
   private static func run(_ options: Options) throws {
     try options.requireNoPositional()
@@ -24,6 +24,7 @@ enum PluginWorkerCommand {
       throw UsageError(message: "a host starts workers, with --parent")
     }
     if let library = options["--scan"] { ScanWorker.run(library: library, parent: parent) }
-    throw UsageError(message: "--scan is missing")
+    if let loops = options["--loops"].flatMap(Int32.init) { PluginWorker.run(loops: loops, parent: parent) }
+    throw UsageError(message: "--scan or --loops is missing")
   }
 }

@@ -5,6 +5,9 @@ import Host
 enum ServeCommand {
   static func run(_ options: Options) throws -> Int32 {
     try options.requireNoPositional()
+    // Before a key is read: otherwise any process of the same user could read it in our memory.
+    let isDebuggable = options.has("--debuggable")
+    if !isDebuggable { HostPrivacy.closeMemory() }
     let configuration: Configuration
     do {
       configuration = try Settings.load(options)
@@ -13,6 +16,10 @@ enum ServeCommand {
       return Command.Exit.failure
     }
     let log = Log(level: configuration.log.level, format: configuration.log.format)
+    if isDebuggable {
+      log.warning(
+        "Other processes of this user can read the host's memory", ("remedy", "start it without --debuggable"))
+    }
     let program = CommandLine.arguments.first ?? "patchbay"
     let path = options["--config"]
     let host = Host(

@@ -59,10 +59,7 @@ import Testing
         ["listeners[0].serves: serving openai, mcp or metrics has no effect in this version"]
       ),
       ("providers: [{ id: 'a', isolation: 'in-process' }]", []),
-      (
-        "providers: [{ id: 'a', isolation: 'worker' }]",
-        ["providers[0].isolation: asking for a worker process has no effect in this version"]
-      ),
+      ("providers: [{ id: 'a', isolation: 'worker' }]", []),
     ] as [(String, [String])])
   func `what has no effect yet is told when it was asked for`(setting: String, expected: [String]) throws {
     #expect(try ConfigurationReading.parse("{ \(setting) }").notYetInForce == expected)

@@ -26,7 +26,4 @@ int clinux_refuse_system_calls(void);
 // A descriptor that becomes readable when the child `pid` has ended; negative: the error, negated.
 int clinux_pidfd_open(int pid);
 
-// Anonymous memory with a descriptor, which other processes can map; negative: the error, negated.
-int clinux_memfd(const char *name);
-
 #endif

@@ -47,8 +47,10 @@ extension ConfigurationSchema {
       ]),
     .choice(
       "isolation", \.isolation, ProviderSettings.Isolation.allCases.map { ($0.rawValue, $0) },
-      "Absent: in-process for the plugins that came with the host, worker for all others."
-    ).notInForce("asking for a worker process", unless: { $0.isolation != .worker }),
+      "Absent: in-process for the plugins that came with the host and for those with sha256, worker for all others."),
+    .text(
+      "sha256", \.sha256, 64...64, .sha256,
+      "Of the plugin's file, as sha256sum prints it: another content is refused, and this one is trusted."),
     .choice(
       "upstream_stream", \.upstreamStream, ProviderSettings.UpstreamStream.allCases.map { ($0.rawValue, $0) },
       "always: cancel and the clocks hold for plain answers too."

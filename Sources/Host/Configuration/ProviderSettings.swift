@@ -62,6 +62,8 @@ package struct ProviderSettings: Sendable, Equatable {
   package var limits = Limits()
   /// nil: in process for the plugins shipped with the host, a worker for all others.
   package var isolation: Isolation?
+  /// Of the plugin's file, 64 hexadecimal digits: another content is refused, and this one is trusted; nil: not pinned.
+  package var sha256: String?
   package var upstreamStream = UpstreamStream.always
   package var httpVersion = HTTPVersion.http1
   /// Origins beside that of the base URL which the plugin may reach.

@@ -27,6 +27,16 @@ struct TextFormat: Sendable {
     }
   }
 
+  static let sha256 = TextFormat(expected: "64 hexadecimal digits") { text in
+    text.utf8.allSatisfy {
+      switch $0 {
+      case UInt8(ascii: "a")...UInt8(ascii: "f"), UInt8(ascii: "A")...UInt8(ascii: "F"): true
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): true
+      default: false
+      }
+    }
+  }
+
   static let address = TextFormat(
     expected: "\"IP:PORT\", \"[IPv6]:PORT\" or \"unix:/path\"; an address, not a name"
   ) { text in

@@ -52,6 +52,7 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
   private let stopRequested = Atomic<Bool>(false)
   private let threadID = Atomic<UInt>(0)
   private var thread: pthread_t?
+  private var threadName: StaticString?
   private var registrations: [Registration] = []
   private var freeRegistrations: [UInt32] = []
   private var timers = TimerHeap()
@@ -103,13 +104,16 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
   package var isStopping: Bool { stopRequested.load(ordering: .relaxed) }
 
   /// Runs the loop on a thread of its own.
-  package func start() {
+  ///
+  /// - Parameter name: of the thread, at most 15 bytes; by default "loop-" and the index.
+  package func start(name: StaticString? = nil) {
+    threadName = name
     var created = pthread_t()
     let status = pthread_create(
       &created, nil,
       { argument in
         let loop = Unmanaged<EventLoop>.fromOpaque(argument!).takeRetainedValue()
-        pthread_setname_np(pthread_self(), "loop-\(loop.index)")
+        pthread_setname_np(pthread_self(), loop.threadName.map { "\($0)" } ?? "loop-\(loop.index)")
         loop.run()
         return nil
       }, Unmanaged.passRetained(self).toOpaque())

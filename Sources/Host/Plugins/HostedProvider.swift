@@ -9,6 +9,9 @@ package protocol HostedProvider: ProviderInstance {
   /// Calls that are not closed, on all loops.
   var openCalls: Int { get }
 
+  /// Whether it will never serve again, though nobody stopped it: its plugin is in quarantine.
+  var isSpent: Bool { get }
+
   /// Takes no new calls, tells the plugin so, and cancels those that are open. Once; later ones do nothing.
   func stop()
 
@@ -26,11 +29,16 @@ package struct PluginOrigin: Sendable, Equatable {
   /// Of the content, 64 hexadecimal digits.
   package var sha256: String
   package var isolation: ProviderSettings.Isolation
+  /// What of its sandbox the machine could not apply; empty in process, where there is none.
+  package var sandboxLacks: [String]
 
-  package init(path: String, copyPath: String, sha256: String, isolation: ProviderSettings.Isolation) {
+  package init(
+    path: String, copyPath: String, sha256: String, isolation: ProviderSettings.Isolation, sandboxLacks: [String] = []
+  ) {
     self.path = path
     self.copyPath = copyPath
     self.sha256 = sha256
     self.isolation = isolation
+    self.sandboxLacks = sandboxLacks
   }
 }

@@ -36,49 +36,17 @@ package final class InProcessProvider: HostedProvider, @unchecked Sendable {
   // Set in `init`, once the tables can be told who they belong to.
   private var tables: [CallTable] = []
 
-  /// `loops` by their index, with what serves all instances on each.
-  init(
-    offer: (plugin: LoadedPlugin, description: ProviderDescription), settings: ProviderSettings,
-    places: [LoopPlace], graceMilliseconds: UInt64, log: Log
-  ) throws(PluginFault) {
-    plugin = offer.plugin
+  /// `places` by the index of their loops, with what serves all instances on each.
+  init(plan: InstancePlan, plugin: LoadedPlugin, places: [LoopPlace], graceMilliseconds: UInt64, log: Log) {
+    self.plugin = plugin
     self.log = log
     self.graceMilliseconds = graceMilliseconds
-    let baseURL = settings.baseURL ?? offer.description.defaultBaseURL
-    information = Self.information(of: offer, settings, baseURL)
-    self.settings = VisibleSettings(json: try settings.createJSON(baseURL: baseURL))
-    requests = HTTPRequestReader(origins: try Self.origins(settings, baseURL))
-    key = settings.apiKey?.value
+    information = plan.information
+    settings = plan.settings
+    requests = HTTPRequestReader(origins: plan.origins)
+    key = plan.key
     hasUpstream = places.allSatisfy { $0.upstream != nil }
     tables = places.map { CallTable(provider: self, loop: $0.loop, gate: $0.gate, upstream: $0.upstream) }
-  }
-
-  private static func information(
-    of offer: (plugin: LoadedPlugin, description: ProviderDescription), _ settings: ProviderSettings,
-    _ baseURL: String
-  ) -> ProviderInformation {
-    ProviderInformation(
-      id: settings.id, pluginID: offer.plugin.description.id, pluginPath: offer.plugin.path,
-      pluginVersion: offer.plugin.description.version, displayName: offer.description.displayName,
-      capabilities: offer.description.capabilities, temperatureMax: offer.description.temperatureMax,
-      defaultLimit: Int(offer.description.maxConcurrency),
-      modelsJSON: settings.models.isEmpty ? offer.description.modelsJSON : settings.modelsJSON,
-      baseURL: baseURL)
-  }
-
-  private static func origins(_ settings: ProviderSettings, _ baseURL: String) throws(PluginFault) -> Set<
-    UpstreamOrigin
-  > {
-    var origins: Set<UpstreamOrigin> = []
-    for url in [baseURL] + settings.allowedOrigins where !url.isEmpty {
-      guard let origin = UpstreamOrigin(url) else {
-        throw PluginFault(
-          "\"\(url)\" of provider \"\(settings.id)\" is not an http or https URL without user information",
-          remedy: "correct base_url or allowed_origins")
-      }
-      origins.insert(origin)
-    }
-    return origins
   }
 
   /// Calls the plugin's `create` and `start`. Once, before any call. Thread: any.
@@ -179,6 +147,8 @@ extension InProcessProvider {
 
 // The end of an instance. Thread: one at a time (PRV C7, [instance]), never a loop.
 extension InProcessProvider {
+  package var isSpent: Bool { false }
+
   package var openCalls: Int { tables.reduce(0) { $0 + $1.openCalls.load(ordering: .relaxed) } }
 
   /// Whether the plugin's `destroy` was called. Thread: any.

@@ -19,12 +19,10 @@ extension PluginHost {
   func renew(
     _ registry: ProviderRegistry, for providers: [ProviderSettings], scan: PluginScan, tryAgain: Bool
   ) throws(ProviderRefusal) -> Renewal {
-    var draft = RegistryDraft(after: registry, scan)
+    var draft = RegistryDraft(self, after: registry, scan)
     for settings in withDetected(providers, scan) where settings.isEnabled {
       do {
-        try draft.take(settings, tryAgain: tryAgain) { (settings, scan) throws(PluginFault) in
-          try make(settings, scan)
-        }
+        try draft.take(settings, tryAgain: tryAgain)
       } catch {
         for provider in draft.renewal.freshInstances {
           provider.stop()
@@ -39,6 +37,7 @@ extension PluginHost {
 
 /// The next registry while it is made, provider by provider.
 private struct RegistryDraft {
+  private let host: PluginHost
   private let previous: ProviderRegistry
   private let scan: PluginScan
   private var entries: [ProviderRegistry.Entry]
@@ -47,7 +46,8 @@ private struct RegistryDraft {
   private var refused: [ProviderRefusal] = []
   private var updates: [RefusedUpdate] = []
 
-  init(after previous: ProviderRegistry, _ scan: PluginScan) {
+  init(_ host: PluginHost, after previous: ProviderRegistry, _ scan: PluginScan) {
+    self.host = host
     self.previous = previous
     self.scan = scan
     entries = previous.entries
@@ -87,13 +87,12 @@ private struct RegistryDraft {
         RefusedUpdate(
           provider: settings.id, path: origin.path, sha256: "", reason: refusal.reason, remedy: refusal.remedy))
     }
-    return offer.plugin.sha256 == origin.sha256 ? .keep(known) : .update(known, offer.plugin)
+    if offer.plugin.sha256 != origin.sha256 { return .update(known, offer.plugin) }
+    // What came out of quarantine is made anew.
+    return host.isRenewable(entries[known].provider) ? .make(known) : .keep(known)
   }
 
-  mutating func take(
-    _ settings: ProviderSettings, tryAgain: Bool,
-    make: (ProviderSettings, PluginScan) throws(PluginFault) -> any HostedProvider
-  ) throws(ProviderRefusal) {
+  mutating func take(_ settings: ProviderSettings, tryAgain: Bool) throws(ProviderRefusal) {
     switch step(for: settings) {
     case .keep(let number): keep(number, settings)
     case .keepOld(let number, let update):
@@ -111,7 +110,7 @@ private struct RegistryDraft {
         return keep(number, settings)
       }
       do throws(PluginFault) {
-        replace(number, settings, try make(settings, scan))
+        replace(number, settings, try host.make(settings, scan))
       } catch {
         updates.append(
           RefusedUpdate(
@@ -121,7 +120,7 @@ private struct RegistryDraft {
       }
     case .make(let number):
       do throws(PluginFault) {
-        replace(number, settings, try make(settings, scan))
+        replace(number, settings, try host.make(settings, scan))
       } catch {
         let refusal = ProviderRefusal(id: settings.id, reason: error.reason, remedy: error.remedy)
         guard previous.refusedProviders.contains(where: { $0.id == settings.id }) else { throw refusal }

@@ -6,15 +6,18 @@ internal import Synchronization
 ///
 /// Both steps are double-checked: an atomic load, then a mutex, then a second look. What they answer never changes.
 package final class PluginHost: Sendable {
-  private let settings: PluginHostSettings
+  let settings: PluginHostSettings
   private let store: PluginStore
-  private let log: Log
-  private let places: [LoopPlace]
+  let log: Log
+  let places: [LoopPlace]
+  let quarantine: Quarantine
+  /// Made with the first worker; the mutex guards that.
+  let supervisor = Mutex<WorkerSupervisor?>(nil)
   private let lock = Mutex(())
   private let detected = AtomicLazyReference<DetectedProviders>()
   private let registered = AtomicLazyReference<ProviderRegistry>()
   /// Contents that are mapped in this process, by the id of their plugin; they are never unmapped.
-  private let mapped = Mutex<[String: Set<String>]>([:])
+  let mapped = Mutex<[String: Set<String>]>([:])
   private let wasDetectionRepeated = Atomic(false)
   private let wasRegistrationRepeated = Atomic(false)
 
@@ -28,6 +31,7 @@ package final class PluginHost: Sendable {
     self.settings = settings
     self.log = log
     store = PluginStore(stateDirectory: settings.stateDirectory)
+    quarantine = Quarantine(stateDirectory: settings.stateDirectory)
     places = loops.map { LoopPlace(loop: $0, upstream: upstream($0)) }
   }
 
@@ -38,6 +42,7 @@ package final class PluginHost: Sendable {
       directories: configuration.plugins.searchPath, stateDirectory: configuration.stateDirectory,
       providers: configuration.providers)
     settings.scanner = ChildScanner()
+    settings.trust = .ofThisProgram()
     self.init(settings: settings, log: log, loops: loops, upstream: upstream)
   }
 
@@ -100,75 +105,10 @@ package final class PluginHost: Sendable {
       made, active: Array(made.indices), refusedProviders: refused, scan: detected.scan)
   }
 
-  /// The configured providers. When they were detected, those that need neither key nor address join by their plugin
-  /// being there.
-  func withDetected(_ providers: [ProviderSettings], _ scan: PluginScan) -> [ProviderSettings] {
-    guard !providers.isEmpty, providers.allSatisfy(\.isDetected) else { return providers }
-    var all = providers
-    for description in scan.found.flatMap(\.description.providers)
-    where description.servesUnconfigured && !all.contains(where: { $0.plugin == description.id }) {
-      var settings = ProviderSettings(id: description.id, plugin: description.id)
-      settings.isDetected = true
-      all.append(settings)
-    }
-    return all
-  }
-
-  func make(_ settings: ProviderSettings, _ scan: PluginScan) throws(PluginFault) -> any HostedProvider {
-    guard let offer = scan.offer(of: settings.plugin) else {
-      throw PluginFault(
-        "no loaded plugin offers \"\(settings.plugin)\"", remedy: "put its plugin into one of the plugin directories")
-    }
-    guard !offer.description.isBlocking else {
-      throw PluginFault(
-        "its plugin \(offer.plugin.path) blocks its thread, and this version runs plugins only in process",
-        remedy: "use a plugin without PRV_PROVIDER_BLOCKING")
-    }
-    guard !offer.description.needsKey || settings.apiKey != nil else {
-      throw PluginFault("it has no API key", remedy: "set api_key of the provider")
-    }
-    if offer.description.requiredServices.contains(PRV_SERVICE_HTTP), places.contains(where: { $0.upstream == nil }) {
-      throw PluginFault("it needs HTTP, and no HTTP library was found", remedy: "install the Debian package libcurl4")
-    }
-    if let key = settings.apiKey { log.redact(key.value) }
-    try noteMapped(offer.plugin)
-    let provider = try InProcessProvider(
-      offer: (LoadedPlugin(offer.plugin), offer.description), settings: settings, places: places,
-      graceMilliseconds: self.settings.graceMilliseconds, log: log)
-    try provider.create(offer.description.id)
-    return provider
-  }
-
-  /// Code is never unmapped, so that each new version of a plugin costs its memory until the host ends.
-  private func noteMapped(_ plugin: FoundPlugin) throws(PluginFault) {
-    let isTaken = mapped.withLock { mapped in
-      let known = mapped[plugin.description.id] ?? []
-      guard known.contains(plugin.sha256) || known.count < Self.generationsLimit else { return false }
-      mapped[plugin.description.id] = known.union([plugin.sha256])
-      return true
-    }
-    guard isTaken else {
-      throw PluginFault(
-        "\(Self.generationsLimit) versions of it are mapped in this process already, which keeps them until its end",
-        remedy: "restart the host when it suits, or let the provider run as a worker (isolation)")
-    }
-  }
-
-  /// Versions of one plugin in one process (docs/decisions/0021-hot-swap.md).
-  private static let generationsLimit = 4
-
   /// Says once that work was asked for that is done.
   private func noteRepetition(_ flag: borrowing Atomic<Bool>, _ message: String) {
     guard !flag.load(ordering: .relaxed), !flag.exchange(true, ordering: .relaxed) else { return }
     log.info(message)
-  }
-}
-
-extension ProviderDescription {
-  /// Whether it can serve without a word of the operator: no key, and an address of its own or no network. Echo is
-  /// asked for by its own setting.
-  fileprivate var servesUnconfigured: Bool {
-    !needsKey && id != "echo" && (!requiredServices.contains(PRV_SERVICE_HTTP) || !defaultBaseURL.isEmpty)
   }
 }
 
@@ -183,6 +123,10 @@ package struct PluginHostSettings: Sendable {
   package var graceMilliseconds: UInt64 = 2000
   /// Who is asked what a file is; a host that runs asks a child process.
   package var scanner: any PluginScanner = InProcessScanner()
+  /// What may run in this process when the configuration does not say.
+  package var trust = PluginTrust.all
+  /// The program that workers run, a `patchbay`.
+  package var workerProgram = WorkerProgram.own
 
   package init(directories: [String], stateDirectory: String, providers: [ProviderSettings]) {
     self.directories = directories

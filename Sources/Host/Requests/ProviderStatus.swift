@@ -13,5 +13,7 @@ enum ProviderStatus {
   static let badResponse = Int32(PRV_E_BAD_RESPONSE)
   static let concurrency = Int32(PRV_E_CONCURRENCY)
   static let upstream = Int32(PRV_E_UPSTREAM)
+  static let limit = Int32(PRV_E_LIMIT)
+  static let state = Int32(PRV_E_STATE)
   static let internalFault = Int32(PRV_E_INTERNAL)
 }

@@ -25,6 +25,9 @@ package struct UpstreamOrigin: Hashable, Sendable {
     self.port = port
   }
 
+  /// What reads back as this.
+  package var url: String { "\(scheme)://\(host):\(port)" }
+
   private static func hostAndPort(_ authority: ArraySlice<UInt8>) -> (host: String, port: UInt16?)? {
     let hostEnd: Int
     if authority.first == 0x5B {

@@ -17,6 +17,9 @@ package enum PluginInspection {
     }
   }
 
+  /// What this machine cannot keep from a worker.
+  package static func sandboxLacks() -> [String] { WorkerSandbox.lacksHere() }
+
   /// Copies go to a directory that is gone afterwards.
   private static func withStore<Value>(_ body: (PluginStore) -> Result<Value, PluginFault>) throws(PluginFault) -> Value
   {

@@ -28,6 +28,7 @@ struct PluginReport {
       .init("version", .string(information.pluginVersion)), .init("path", .string(origin.path)),
       .init("sha256", .string(origin.sha256)), .init("isolation", .string(origin.isolation.rawValue)),
       .init("generation", .integer(Int64(entry.generation))),
+      .init("sandbox_lacks", .array(origin.sandboxLacks.map(JSONValue.string))),
       .init("open_calls", .integer(Int64(entry.provider.openCalls))),
     ])
   }

@@ -29,6 +29,9 @@ final class ChildProcess {
   /// From here on the descriptors are put before they get their numbers in the child, so that none is overwritten.
   private static let stagingDescriptor: Int32 = 300
 
+  /// What lists of processes show.
+  private static let name = "patchbay"
+
   let pid: pid_t
   /// Readable once the child has ended.
   let endDescriptor: Int32
@@ -58,7 +61,7 @@ final class ChildProcess {
     sigemptyset(&none)
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-    let words = Self.cStrings([executable] + arguments)
+    let words = Self.cStrings([Self.name] + arguments)
     let variables = Self.cStrings(environment)
     defer { for word in words + variables { free(word) } }
     var child = pid_t()

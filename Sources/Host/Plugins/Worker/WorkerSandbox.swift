@@ -53,12 +53,25 @@ struct WorkerSandbox {
     let readable = paths.map { UnsafePointer($0) }
     let version = clinux_landlock_version()
     if version == 0 {
-      missing.append("Landlock (the kernel has none: files that the host's user can read stay readable)")
+      missing.append(Self.noLandlock)
     } else {
       note("Landlock", error: clinux_landlock_read_only(readable, UInt32(readable.count)))
-      if version < 6 { missing.append("Landlock's scopes (the kernel's is version \(version))") }
+      if version < 6 { missing.append(Self.oldLandlock(version)) }
     }
     note("system calls", error: clinux_refuse_system_calls())
+  }
+
+  /// What this machine's kernel cannot do for a worker, without making one.
+  static func lacksHere() -> [String] {
+    let version = clinux_landlock_version()
+    if version == 0 { return [noLandlock] }
+    return version < 6 ? [oldLandlock(version)] : []
+  }
+
+  private static let noLandlock = "Landlock (the kernel has none: files that the host's user can read stay readable)"
+
+  private static func oldLandlock(_ version: Int32) -> String {
+    "Landlock's scopes (the kernel's is version \(version))"
   }
 
   private mutating func note(_ what: String, _ status: Int32) { note(what, error: status == 0 ? 0 : errno) }
@@ -80,6 +93,12 @@ struct WorkerSandbox {
     let program = dlopen(nil, RTLD_NOW)
     return dlsym(program, "__tsan_init") != nil || dlsym(program, "__asan_init") != nil
   }
+}
+
+/// What the host does against its own user's other processes.
+package enum HostPrivacy {
+  /// From now on only root can read this process's memory, environment and descriptors, or trace it. No core is dumped.
+  package static func closeMemory() { clinux_prctl(Int32(PR_SET_DUMPABLE), 0) }
 }
 
 /// The exit statuses of a worker that ends itself.
