@@ -1,5 +1,3 @@
-internal import JSON
-
 /// What one check found about one plugin, with all that helps to understand it.
 package struct Finding: Sendable, Equatable {
   package var check: String

@@ -50,11 +50,25 @@ package struct PluginLibrary: @unchecked Sendable {
   /// Asks the entry with a handshake of the caller's.
   package func ask(_ handshake: UnsafePointer<prv_handshake>) -> EntryAnswer {
     var reply = prv_reply()
-    reply.size = UInt32(MemoryLayout<prv_reply>.size)
+    return ask(handshake, into: &reply)
+  }
+
+  /// Asks the entry to fill in a reply of the caller's; its head and its sink are set here.
+  package func ask(into reply: UnsafeMutablePointer<prv_reply>) -> EntryAnswer {
+    var handshake = prv_handshake()
+    handshake.size = UInt32(MemoryLayout<prv_handshake>.size)
+    handshake.magic = UInt64(PRV_MAGIC)
+    return withUnsafePointer(to: handshake) { ask($0, into: reply) }
+  }
+
+  private func ask(_ handshake: UnsafePointer<prv_handshake>, into reply: UnsafeMutablePointer<prv_reply>)
+    -> EntryAnswer
+  {
     let gathered = GatheredText()
-    reply.error = gathered.sink
-    let status = crumbs.around("prv_plugin_entry_v1(flags \(handshake.pointee.flags))") { entry(handshake, &reply) }
-    return EntryAnswer(status: status, plugin: reply.plugin, sentence: gathered.text)
+    reply.pointee.size = UInt32(MemoryLayout<prv_reply>.size)
+    reply.pointee.error = gathered.sink
+    let status = crumbs.around("prv_plugin_entry_v1(flags \(handshake.pointee.flags))") { entry(handshake, reply) }
+    return EntryAnswer(status: status, plugin: reply.pointee.plugin, sentence: gathered.text)
   }
 
   /// What dlerror says, without the path that stands before it.
@@ -64,7 +78,7 @@ package struct PluginLibrary: @unchecked Sendable {
 }
 
 /// What the entry answered.
-package struct EntryAnswer: CustomStringConvertible {
+package struct EntryAnswer: CustomStringConvertible, @unchecked Sendable {  // the descriptor is [static]
   package var status: Int32
   package var plugin: UnsafePointer<prv_plugin>?
   /// What it wrote into `error`.

@@ -20,7 +20,7 @@ enum Command: String, CaseIterable {
     case .reload: "make a running host read its configuration anew"
     case .chat: "ask a running host one question; the answer streams to the terminal"
     case .status: "show a running host on one screen"
-    case .plugin: "list the plugins, or show what one contains"
+    case .plugin: "list the plugins, show what one contains, or validate one"
     case .stress: "load a running host with as many calls as it takes, and judge it"
     case .soak: "call a running host calmly for a day, and judge it"
     }
@@ -70,6 +70,7 @@ enum Command: String, CaseIterable {
              patchbay plugin info FILE [--json]
              patchbay plugin install FILE [--config FILE] [--directory DIRECTORY] [--name NAME.so]
              patchbay plugin unquarantine FILE|SHA256 [--config FILE]
+             patchbay plugin validate FILE [OPTIONS]; see patchbay plugin validate --help
 
       list shows what the plugin directories hold, and what a host that runs with this configuration made of it.
       install looks at FILE in a process of its own, puts it into the first plugin directory in one step, and tells what
@@ -135,6 +136,7 @@ enum Command: String, CaseIterable {
       return Exit.usage
     }
     let rest = Array(arguments.dropFirst())
+    if command == .plugin, let status = PluginCommand.runOwnSubcommand(rest) { return status }
     if rest.contains("--help") || rest.contains("-h") {
       Terminal.print(command.usage)
       return Exit.success

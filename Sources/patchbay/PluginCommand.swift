@@ -1,8 +1,22 @@
 import Host
 import JSON
+import ProviderValidator
 
 /// `patchbay plugin list` and `info`: what was found, what it offers, and why the rest was refused.
 enum PluginCommand {
+  /// Runs a subcommand that has its own options and exit statuses; nil: it is none of these.
+  static func runOwnSubcommand(_ arguments: [String]) -> Int32? {
+    let rest = Array(arguments.dropFirst())
+    switch arguments.first {
+    case CheckChild.command: CheckChild.run(rest)
+    case "validate":
+      guard rest.contains("--help") || rest.contains("-h") else { return ValidateCommand.run(rest) }
+      Terminal.print(ValidateCommand.usage)
+      return ValidateCommand.Exit.good
+    default: return nil
+    }
+  }
+
   static func run(_ options: Options) throws -> Int32 {
     switch options.positional.first {
     case "list" where options.positional.count == 1: return try list(options)
@@ -16,7 +30,7 @@ enum PluginCommand {
     case "list": throw UsageError(message: "list takes no arguments")
     case "info": throw UsageError(message: "info needs one FILE")
     case let other?: throw UsageError(message: "unknown subcommand '\(other)'")
-    case nil: throw UsageError(message: "list, info, install or unquarantine is missing")
+    case nil: throw UsageError(message: "list, info, install, unquarantine or validate is missing")
     }
   }
 

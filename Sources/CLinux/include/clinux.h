@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <signal.h>
 #include <poll.h>
+#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -25,6 +26,7 @@
 #include <unistd.h>
 #include "clinux_curl.h"
 #include "clinux_sandbox.h"
+#include "clinux_watch.h"
 
 static inline int clinux_fcntl_int(int fd, int command, int argument) { return fcntl(fd, command, argument); }
 
@@ -41,6 +43,8 @@ int pipe2(int descriptors[2], int flags);
 int mallopt(int parameter, int value);
 enum { CLINUX_M_TRIM_THRESHOLD = -1, CLINUX_M_TOP_PAD = -2 };  // malloc.h
 int pthread_setname_np(unsigned long thread, const char *name);
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+enum { CLINUX_POSIX_SPAWN_SETSID = 0x80 };  // spawn.h
 
 // The cores this process may run on (taskset, cpusets); 0: the kernel does not say.
 static inline int clinux_usable_cores(void) {

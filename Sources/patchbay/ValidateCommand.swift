@@ -1,0 +1,117 @@
+import Glibc
+import ProviderValidator
+
+/// `patchbay plugin validate`: holds one plugin against the contract, check by check.
+enum ValidateCommand {
+  /// Its own reading of the statuses, as test programs have it.
+  enum Exit {
+    static let good: Int32 = 0
+    static let bad: Int32 = 1
+    static let usage: Int32 = 2
+  }
+
+  static let usage = """
+    usage: patchbay plugin validate FILE [OPTIONS]
+           patchbay plugin validate --list
+
+      --include IDS      only these checks: ids or globs, separated by commas ("entry-*,create-unknown-id")
+      --exclude IDS      all but these
+      --seed N           1       what random choices are drawn from
+      --settings JSON            what `create` gets; without it what the plugin's schema suggests
+      --with FILES               other plugins that must get along with this one, separated by commas
+      --jobs N                   checks at once; without it one for each core
+      --timeout SECONDS  45      for each check; then it is killed
+      --only-failed              leave out what passed
+      --json                     the report as JSON instead of a table (docs/validator.md)
+      --junit FILE               a JUnit report too
+      --list                     print every check and what it proves
+
+    Exit status 0: nothing is broken (warnings and skipped checks are told); 1: a check failed; 2: no check could run.
+    """
+
+  private static let valued: Set<String> = [
+    "--include", "--exclude", "--seed", "--settings", "--with", "--jobs", "--timeout", "--junit",
+  ]
+
+  static func run(_ arguments: [String]) -> Int32 {
+    do {
+      let options = try Options(arguments, valued: valued, flags: ["--json", "--only-failed", "--list"])
+      if options.has("--list") { return list() }
+      return try report(try ValidationRunner.run(plan(options)), options)
+    } catch let error as UsageError {
+      Terminal.error("patchbay plugin validate: \(error.message)\n\n\(usage)")
+    } catch {
+      Terminal.error("patchbay plugin validate: \(error)")
+    }
+    return Exit.usage
+  }
+
+  private static func plan(_ options: Options) throws -> ValidationRun {
+    guard options.positional.count == 1 else { throw UsageError(message: "validate needs one FILE") }
+    var run = ValidationRun(program: try program(), file: options.positional[0])
+    run.selection = CheckSelection(include: list(options["--include"]), exclude: list(options["--exclude"]))
+    if let pattern = run.selection.strangers(to: CheckCatalogue.all).first {
+      throw UsageError(message: "no check is named '\(pattern)'; --list shows them all")
+    }
+    if let text = options["--seed"] {
+      guard let seed = UInt64(text) else { throw UsageError(message: "--seed is a whole number, got '\(text)'") }
+      run.seed = seed
+    }
+    run.settings = options["--settings"] ?? ""
+    run.companions = list(options["--with"])
+    run.jobs = max(1, min(ValidationRun.jobsLimit, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    if let text = options["--jobs"] {
+      guard let jobs = Int(text), (1...ValidationRun.jobsLimit).contains(jobs) else {
+        throw UsageError(message: "--jobs is 1 to \(ValidationRun.jobsLimit), got '\(text)'")
+      }
+      run.jobs = jobs
+    }
+    if let text = options["--timeout"] {
+      guard let seconds = Double(text), ValidationRun.limitSeconds.contains(seconds) else {
+        throw UsageError(message: "--timeout is \(ValidationRun.limitSeconds) seconds, got '\(text)'")
+      }
+      run.limitNanoseconds = UInt64(seconds * 1e9)
+    }
+    return run
+  }
+
+  private static func report(_ result: ValidationResult, _ options: Options) throws -> Int32 {
+    if let path = options["--junit"] { try write(ValidationReport.junit(result), to: path) }
+    Terminal.print(
+      options.has("--json")
+        ? ValidationReport.json(result) : ValidationReport.text(result, onlyFailed: options.has("--only-failed")))
+    return result.isBad ? Exit.bad : Exit.good
+  }
+
+  private static func list() -> Int32 {
+    for check in CheckCatalogue.all {
+      Terminal.print("\(padded(check.id, 32)) \(padded(check.rule, 9)) \(check.proves)")
+    }
+    return Exit.good
+  }
+
+  private static func padded(_ text: String, _ width: Int) -> String {
+    text + String(repeating: " ", count: max(0, width - text.count))
+  }
+
+  private static func list(_ text: String?) -> [String] {
+    (text ?? "").split(separator: ",").map(String.init)
+  }
+
+  /// This program, to be started again for each check.
+  private static func program() throws -> String {
+    guard let path = realpath("/proc/self/exe", nil) else {
+      throw ValidationFault("cannot find this program: \(String(cString: strerror(errno)))")
+    }
+    defer { free(path) }
+    return String(cString: path)
+  }
+
+  private static func write(_ text: String, to path: String) throws {
+    guard let stream = fopen(path, "w") else {
+      throw ValidationFault("cannot write \(path): \(String(cString: strerror(errno)))")
+    }
+    let written = fputs(text, stream)
+    guard fclose(stream) == 0, written >= 0 else { throw ValidationFault("cannot write \(path)") }
+  }
+}
