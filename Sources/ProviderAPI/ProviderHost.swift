@@ -23,8 +23,9 @@ public final class ProviderHost: @unchecked Sendable {
 
   /// Takes what is needed out of the host's tables.
   ///
+  /// - Parameter required: what the provider's descriptor says it cannot do without.
   /// - Throws: `.incompatible` naming the function or service that the host lacks.
-  init(_ pointer: UnsafePointer<prv_host>) throws(ProviderError) {
+  init(_ pointer: UnsafePointer<prv_host>, requiring required: [String] = []) throws(ProviderError) {
     let host = prv_host(copying: pointer)
     guard let emit = host.emit, let done = host.done, let getService = host.get_service else {
       throw ProviderError(.incompatible, "the host offers no emit, done or get_service; expected all three")
@@ -34,6 +35,12 @@ public final class ProviderHost: @unchecked Sendable {
         throw ProviderError(.incompatible, "the host offers no service \(id), which every provider needs")
       }
       return table(found)
+    }
+    for id in required {
+      var text = id
+      guard text.withUTF8({ getService(host.ctx, prv_str(UnsafeRawBufferPointer($0))) }) != nil else {
+        throw ProviderError(.incompatible, "the host offers no service \(id), which this provider requires")
+      }
     }
     context = host.ctx
     self.emit = emit

@@ -161,6 +161,21 @@ import Testing
 
   // MARK: - Settings
 
+  @Test func `makes no instance on a host without HTTP`() {
+    let answer = { (handshake: UnsafePointer<prv_handshake>?, reply: UnsafeMutablePointer<prv_reply>?) in
+      PluginEntry.answer(
+        handshake, reply,
+        plugin: PluginDescriptor(id: "test.poor", name: "t", version: "1", providers: [OpenAICompatible.self]))
+    }
+    #expect(
+      throws: MockFailure(
+        status: PRV_E_INCOMPATIBLE, message: "the host offers no service prv.http/1, which this provider requires")
+    ) {
+      try MockHost(missing: ["prv.http/1"]).makeInstance(
+        answer, provider: "openai-compatible", settings: #"{"base_url":"http://h"}"#)
+    }
+  }
+
   @Test func `needs a base URL`() {
     #expect(
       throws: MockFailure(

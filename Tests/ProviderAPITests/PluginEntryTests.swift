@@ -24,7 +24,7 @@ import Testing
     #expect(provider.capabilities == 1 | 2 | 64 | 128)
     #expect(string(provider.config_schema_json) == "{}")
     #expect(provider.required_service_count == 1)
-    #expect(try string(#require(provider.required_services?.pointee)) == "prv.http/1")
+    #expect(try string(#require(provider.required_services?.pointee)) == "prv.time/1")
     #expect(provider.temperature_max == 1.5)
     #expect(provider.max_concurrency == 7)
     #expect(

@@ -8,7 +8,8 @@ import Testing
 final class Scripted: Provider {
   static let descriptor = ProviderDescriptor(
     id: "scripted", displayName: "Scripted", capabilities: [.chat, .stream, .listModels, .checkHealth],
-    settingsSchema: "{}", requiredServices: ["prv.http/1"], temperatureMax: 1.5, maxConcurrency: 7,
+    settingsSchema: "{}", requiredServices: ["prv.time/1"], optionalServices: ["prv.http/1"], temperatureMax: 1.5,
+    maxConcurrency: 7,
     models: [ModelDescription(id: "m-1", aliases: ["m"], contextTokens: 100, capabilities: ["tools"])])
 
   struct Script: Sendable {

@@ -122,7 +122,7 @@ enum PluginTable {
       let known = types.map { $0.descriptor.id }.joined(separator: ", ")
       throw ProviderError(.notFound, "there is no provider \(id) in this plugin; it has \(known)")
     }
-    let host = try ProviderHost(host)
+    let host = try ProviderHost(host, requiring: type.descriptor.requiredServices)
     let provider = try type.init(settings: try ProviderSettings(parsing: settings), host: host)
     return Instance(provider, host: host)
   }
