@@ -37,7 +37,7 @@ enum LoadChecks {
   }
 
   static let generations = Check(
-    "load-two-generations", rule: "HOST", category: .load, needs: .entry,
+    "load-two-generations", rule: "HOST", category: .load, needs: .descriptor,
     proves: "Two copies of it live in one process, as when the host replaces it while calls run."
   ) { context throws(CheckStop) in
     let first = try context.library().ask()
