@@ -18,7 +18,7 @@ package final class Breadcrumbs: @unchecked Sendable {  // the count is atomic, 
 
   /// Makes a page of its own; nil when the system gives none.
   package convenience init?() {
-    let descriptor = clinux_memfd_create("patchbay-calls")
+    let descriptor = clinux_memfd("patchbay-calls")
     guard descriptor >= 0 else { return nil }
     guard ftruncate(descriptor, off_t(Self.pageBytes)) == 0 else {
       close(descriptor)

@@ -1,7 +1,6 @@
 package import CProviderABI
 internal import Glibc
-package import Host
-internal import ProviderContract
+package import ProviderContract
 
 /// What a check may ask of the plugin that is looked at. Lives in the check's own process.
 ///

@@ -40,10 +40,9 @@ final class CheckProcess {
       run.childArguments(check), answer: answerEnds.write, output: outputEnds.write, crumbs: crumbs.descriptor)
     endDescriptor = clinux_pidfd_open(process)
     guard endDescriptor >= 0 else {
-      let code = errno
       Glibc.kill(process, SIGKILL)
       _ = Self.reap(process)
-      throw ValidationFault("watch a check's process", code)
+      throw ValidationFault("watch a check's process", -endDescriptor)
     }
   }
 

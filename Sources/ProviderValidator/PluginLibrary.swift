@@ -1,6 +1,5 @@
 package import CProviderABI
 internal import Glibc
-internal import Host
 
 /// A mapped plugin and its entry. It stays mapped: nothing of a plugin is ever unloaded.
 ///

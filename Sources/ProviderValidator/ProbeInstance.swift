@@ -1,6 +1,6 @@
 internal import CProviderABI
-package import Host
 package import JSON
+package import ProviderContract
 
 /// What `create` answered.
 struct CreateAnswer: CustomStringConvertible {

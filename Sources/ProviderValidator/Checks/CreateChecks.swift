@@ -1,7 +1,7 @@
 internal import CProviderABI
 internal import Glibc
-internal import Host
 internal import JSON
+internal import ProviderContract
 
 /// `create`: what it makes, what it refuses, and how.
 enum CreateChecks {

@@ -1,8 +1,8 @@
 internal import Bytes
 internal import CProviderABI
 internal import Glibc
-internal import Host
 internal import JSON
+internal import ProviderContract
 
 /// What the plugin says of itself, before anything is made of it.
 enum DescriptorChecks {
@@ -126,17 +126,9 @@ enum DescriptorChecks {
   static let baseURL = check(
     "descriptor-base-url", rule: "HOST", proves: "Its default base URL is one that the host would talk to.",
     { plugin in
-      plugin.description.providers.filter { !isBaseURL($0.defaultBaseURL) }
+      plugin.description.providers.filter { !$0.defaultBaseURL.isEmpty && UpstreamOrigin($0.defaultBaseURL) == nil }
         .map { "\($0.id): \"\($0.defaultBaseURL)\"" }
     }, expected: "nothing, or http:// or https:// and a host, without user, password and fragment")
-
-  static func isBaseURL(_ text: String) -> Bool {
-    if text.isEmpty { return true }
-    guard let scheme = ["http://", "https://"].first(where: { text.hasPrefix($0) }) else { return false }
-    let authority = text.dropFirst(scheme.count).prefix { !"/?#".contains($0) }
-    return !authority.isEmpty && !authority.hasPrefix(":") && !authority.contains("@") && !text.contains("#")
-      && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
-  }
 
   static let services = check(
     "descriptor-services", rule: "PRV-C4", proves: "It names each service it uses once, as name/REVISION.",
