@@ -100,7 +100,7 @@ let package = Package(
       exclude: ["Fixtures"]),
     tests(of: "Decisions"),
     // Fixtures: deliberately broken plugins in C, one per check.
-    tests(of: "ProviderValidator", dependencies: ["JSON", "Bytes", "CProviderABI"], exclude: ["Fixtures"]),
+    tests(of: "ProviderValidator", dependencies: ["ProviderContract", "JSON"], exclude: ["Fixtures"]),
   ]
     + plugin("Echo", dependencies: ["ProviderAPI", "JSON", "Bytes"])
     + plugin("OpenAICompatible", dependencies: ["OpenAIWire", "ProviderAPI", "JSON", "Bytes"])

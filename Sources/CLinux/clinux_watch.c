@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,13 +39,13 @@ static const watched table[] = {
 #endif
     {SYS_socket, CLINUX_WATCH_NETWORK, -1, "socket"},
     {SYS_connect, CLINUX_WATCH_NETWORK, -1, "connect"},
-    {SYS_clone, CLINUX_WATCH_TASKS, -1, "clone"},
-    {SYS_clone3, CLINUX_WATCH_TASKS, -1, "clone3"},
-    {SYS_execve, CLINUX_WATCH_TASKS, 0, "execve"},
-    {SYS_execveat, CLINUX_WATCH_TASKS, 1, "execveat"},
+    {SYS_clone, CLINUX_WATCH_TASKS | CLINUX_WATCH_PROCESSES, -1, "clone"},
+    {SYS_clone3, CLINUX_WATCH_TASKS | CLINUX_WATCH_PROCESSES, -1, "clone3"},
+    {SYS_execve, CLINUX_WATCH_TASKS | CLINUX_WATCH_PROCESSES, 0, "execve"},
+    {SYS_execveat, CLINUX_WATCH_TASKS | CLINUX_WATCH_PROCESSES, 1, "execveat"},
 #ifdef SYS_fork
-    {SYS_fork, CLINUX_WATCH_TASKS, -1, "fork"},
-    {SYS_vfork, CLINUX_WATCH_TASKS, -1, "vfork"},
+    {SYS_fork, CLINUX_WATCH_TASKS | CLINUX_WATCH_PROCESSES, -1, "fork"},
+    {SYS_vfork, CLINUX_WATCH_TASKS | CLINUX_WATCH_PROCESSES, -1, "vfork"},
 #endif
     {SYS_rt_sigaction, CLINUX_WATCH_SIGNALS, -1, "rt_sigaction"},
     {SYS_write, CLINUX_WATCH_OUTPUT, -1, "write"},
@@ -60,6 +61,7 @@ static char notes[NOTES][TEXT];
 static _Atomic uint32_t count;
 static _Atomic int listener = -1;
 static _Atomic int was_begun;
+static uint32_t watched_groups;
 
 static const watched *find(int number) {
   for (int i = 0; i < TABLE; i++)
@@ -79,8 +81,21 @@ static void read_text(uint64_t address, char *text, size_t capacity) {
   text[got > 0 ? got : 0] = 0;
 }
 
+// Whether the call makes a thread; only clone and clone3 can.
+static int makes_thread(const struct seccomp_notif *call) {
+  uint64_t flags = call->data.args[0];
+  if (call->data.nr == SYS_clone3) {
+    struct iovec to = {&flags, sizeof flags}, from = {(void *)(uintptr_t)call->data.args[0], sizeof flags};
+    if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != sizeof flags) return 0;
+  } else if (call->data.nr != SYS_clone) {
+    return 0;
+  }
+  return (flags & CLONE_THREAD) != 0;
+}
+
 static void note(const struct seccomp_notif *call) {
   const watched *watched = find(call->data.nr);
+  if (!(watched_groups & CLINUX_WATCH_TASKS) && makes_thread(call)) return;
   uint32_t index = atomic_load(&count);
   if (watched && index < NOTES) {
     char argument[96];
@@ -132,6 +147,7 @@ static int write_filter(struct sock_filter *filter, uint32_t groups) {
 
 int clinux_watch_begin(uint32_t groups) {
   if (atomic_exchange(&was_begun, 1)) return EBUSY;
+  watched_groups = groups;
   // The thread that serves comes first: nobody would let its own start go on.
   pthread_t server;
   int code = pthread_create(&server, NULL, serve, NULL);

@@ -13,6 +13,8 @@ package struct SyscallWatch {
     package static let network = Calls(rawValue: UInt32(CLINUX_WATCH_NETWORK))
     /// Threads, processes, programs.
     package static let tasks = Calls(rawValue: UInt32(CLINUX_WATCH_TASKS))
+    /// Processes and programs; threads are none.
+    package static let processes = Calls(rawValue: UInt32(CLINUX_WATCH_PROCESSES))
     package static let signals = Calls(rawValue: UInt32(CLINUX_WATCH_SIGNALS))
     /// Writing to standard output and error.
     package static let output = Calls(rawValue: UInt32(CLINUX_WATCH_OUTPUT))

@@ -1,4 +1,5 @@
 import Glibc
+import JSON
 import ProviderValidator
 
 /// `patchbay plugin validate`: holds one plugin against the contract, check by check.
@@ -18,7 +19,8 @@ enum ValidateCommand {
       --exclude IDS      all but these
       --seed N           1       what random choices are drawn from
       --settings JSON            what `create` gets; without it what the plugin's schema suggests
-      --with FILES               other plugins that must get along with this one, separated by commas
+      --with FILES               other plugins that must get along with this one, separated by commas; those that
+                                 came with this program are always among them
       --jobs N                   checks at once; without it one for each core
       --timeout SECONDS  45      for each check; then it is killed
       --only-failed              leave out what passed
@@ -58,7 +60,10 @@ enum ValidateCommand {
       run.seed = seed
     }
     run.settings = options["--settings"] ?? ""
-    run.companions = list(options["--with"])
+    if !run.settings.isEmpty, (try? JSONValue(parsing: run.settings))?.members == nil {
+      throw UsageError(message: "--settings is a JSON object, got '\(run.settings)'")
+    }
+    run.companions = list(options["--with"]) + shippedPlugins(beside: run.program)
     run.jobs = max(1, min(ValidationRun.jobsLimit, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     if let text = options["--jobs"] {
       guard let jobs = Int(text), (1...ValidationRun.jobsLimit).contains(jobs) else {
@@ -96,6 +101,23 @@ enum ValidateCommand {
 
   private static func list(_ text: String?) -> [String] {
     (text ?? "").split(separator: ",").map(String.init)
+  }
+
+  /// The plugins that came with this program: beside it after a build, below ../lib when it is installed.
+  private static func shippedPlugins(beside program: String) -> [String] {
+    let directory = program.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" }
+    return ["\(directory)/plugins", "\(directory)/../lib/patchbay/plugins"].flatMap { directory -> [String] in
+      guard let stream = opendir(directory) else { return [] }
+      defer { closedir(stream) }
+      var paths: [String] = []
+      while let entry = readdir(stream) {
+        let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+          String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        if name.hasSuffix(".so") && !name.hasPrefix(".") { paths.append("\(directory)/\(name)") }
+      }
+      return paths.sorted()
+    }
   }
 
   /// This program, to be started again for each check.

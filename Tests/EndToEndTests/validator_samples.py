@@ -35,6 +35,11 @@ def library(folder: pathlib.Path, name: str, source: str) -> None:
                    input=source, text=True, check=True)
 
 
+def companion(folder: pathlib.Path) -> pathlib.Path:
+    """Another plugin, with a provider named companion."""
+    return build(folder, '-DPROVIDER="companion"', '-DPLUGIN_ID="org.example.companion"', name="companion.so")
+
+
 # ---- Changes to the file itself -----------------------------------------------------------------------------------
 
 
@@ -143,6 +148,8 @@ SAMPLES: dict[str, Sample] = {
     "output at load": Sample(fail("load-no-side-effects"), "LOAD_PRINT"),
     "a socket at load": Sample(fail("load-no-side-effects"), "LOAD_SOCKET"),
     "only one copy at a time": Sample(crash("load-two-generations"), "LOAD_TWICE"),
+    "another plugin's provider": Sample(
+        fail("coexist-with-other-plugins"), options=('-DPROVIDER="companion"', '-DPLUGIN_ID="org.example.rival"')),
     "an entry that refuses": Sample(fail("entry-answers"), "ENTRY_REFUSES"),
     "an entry without a descriptor": Sample(fail("entry-answers"), "NO_DESCRIPTOR"),
     "an entry that crashes": Sample(crash("entry-answers"), "ENTRY_CRASH"),
@@ -162,7 +169,7 @@ SAMPLES: dict[str, Sample] = {
     "an id in capitals": Sample(fail("descriptor-structure"), "PLUGIN_ID"),
     "a provider twice": Sample(fail("descriptor-structure"), "PROVIDER_TWICE"),
     "a service that nobody offers": Sample(fail("descriptor-structure"), "STRANGE_SERVICE"),
-    "no vendor": Sample(fail("descriptor-strings"), "VENDOR"),
+    "a provider without a name": Sample(fail("descriptor-strings"), "DISPLAY_NAME"),
     "half a version": Sample(fail("descriptor-version"), "VERSION"),
     "another face for a scan": Sample(fail("descriptor-consistency"), "CONSISTENCY"),
     "undefined capabilities": Sample(fail("descriptor-capabilities"), "CAPABILITIES"),
@@ -201,6 +208,7 @@ SAMPLES: dict[str, Sample] = {
     "another directory": Sample(fail("create-no-side-effects"), "CREATE_DIRECTORY"),
     "the environment": Sample(fail("create-no-side-effects"), "CREATE_ENVIRONMENT"),
     "a umask": Sample(fail("create-no-side-effects"), "CREATE_UMASK"),
+    "another process": Sample(fail("create-no-side-effects"), "CREATE_FORK"),
     "output": Sample(fail("create-no-side-effects"), "CREATE_PRINT"),
     "a descriptor that changes": Sample(fail("descriptor-unchanged-by-create"), "TABLE_CHANGES"),
     "destroy after start only": Sample(crash("destroy-unstarted"), "UNSTARTED"),

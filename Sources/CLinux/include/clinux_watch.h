@@ -8,12 +8,13 @@
 
 // Groups of system calls.
 enum {
-  CLINUX_WATCH_FILES = 1,    // opening, making, removing
-  CLINUX_WATCH_NETWORK = 2,  // sockets that are no pair
-  CLINUX_WATCH_TASKS = 4,    // threads, processes, programs
-  CLINUX_WATCH_SIGNALS = 8,  // signal handlers
-  CLINUX_WATCH_OUTPUT = 16,  // writing to descriptors 1 and 2
-  CLINUX_WATCH_PLACE = 32,   // the working directory, umask
+  CLINUX_WATCH_FILES = 1,       // opening, making, removing
+  CLINUX_WATCH_NETWORK = 2,     // sockets that are no pair
+  CLINUX_WATCH_TASKS = 4,       // threads, processes, programs
+  CLINUX_WATCH_SIGNALS = 8,     // signal handlers
+  CLINUX_WATCH_OUTPUT = 16,     // writing to descriptors 1 and 2
+  CLINUX_WATCH_PLACE = 32,      // the working directory, umask
+  CLINUX_WATCH_PROCESSES = 64,  // processes and programs, without threads
 };
 
 // Watches the calling thread from now on, and those it starts. Once per process, for good. 0, or an errno.

@@ -171,11 +171,12 @@ enum CreateChecks {
     proves: "`create` writes no field of the instance that the host's size does not cover."
   ) { context, plugin, provider throws(CheckStop) in
     let host = context.host(for: provider)
-    let memory = GuardedMemory(count: MemoryLayout<prv_provider>.size)
-    let instance = memory.bytes.baseAddress!.bindMemory(to: prv_provider.self, capacity: 1)
-    instance.pointee.size = UInt32(MemoryLayout<prv_provider>.size)
-    let answer = plugin.create(
-      Array(provider.id.utf8), on: host, settings: Array(host.settings.text.utf8), into: instance, context.crumbs)
+    let answer = try GuardedMemory.lend(count: MemoryLayout<prv_provider>.size) { (memory) throws(CheckStop) in
+      let instance = memory.baseAddress!.bindMemory(to: prv_provider.self, capacity: 1)
+      instance.pointee.size = UInt32(MemoryLayout<prv_provider>.size)
+      return plugin.create(
+        Array(provider.id.utf8), on: host, settings: Array(host.settings.text.utf8), into: instance, context.crumbs)
+    }
     answer.instance?.live(on: host)
     return answer.status == PRV_OK ? .pass() : .fail(expected: "PRV_OK", found: answer.description)
   }

@@ -33,10 +33,10 @@ enum DescriptorChecks {
     "descriptor-strings", rule: "PRV-C4", proves: "People can tell which plugin and which provider it is.",
     { plugin in
       let about = plugin.description
-      let empty = [("name", about.name), ("vendor", about.vendor), ("version", about.version)].filter { $0.1.isEmpty }
+      let empty = [("name", about.name), ("version", about.version)].filter(\.1.isEmpty)
       return empty.map { "prv_plugin.\($0.0) is empty" }
         + about.providers.filter(\.displayName.isEmpty).map { "the display_name of \($0.id) is empty" }
-    }, expected: "a name, a vendor, a version, and a display name of each provider")
+    }, expected: "a name, a version, and a display name of each provider")
 
   static let version = check(
     "descriptor-version", rule: "PRV-C4", proves: "Its version has the form 1.2.0, so that versions can be compared.",
@@ -142,7 +142,8 @@ enum DescriptorChecks {
 
   static func isExtensionID(_ id: String) -> Bool {
     let parts = id.split(separator: "/", omittingEmptySubsequences: false)
-    return parts.count == 2 && !parts[0].isEmpty && Int(parts[1]).map { $0 > 0 } ?? false
+    return parts.count == 2 && !parts[0].isEmpty && !parts[1].isEmpty
+      && parts[1].utf8.allSatisfy { (0x30...0x39).contains($0) } && parts[1] != "0"
       && parts[0].utf8.allSatisfy {
         (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || [0x2D, 0x2E].contains($0)
       }

@@ -70,15 +70,16 @@ enum EntryChecks {
     proves: "A host of a newer minor, with longer structs and flags of its own, is answered as this one is."
   ) { context throws(CheckStop) in
     let library = try context.library()
-    let longer = GuardedMemory(count: 128)
-    let handshake = longer.bytes.baseAddress!.bindMemory(to: prv_handshake.self, capacity: 1)
-    let answer = lend("patchbay") { name in
-      lend("9.9.9") { version in
-        handshake.initialize(
-          to: prv_handshake(
-            size: 128, flags: PRV_HANDSHAKE_VALIDATE | 0x8000_0000, magic: UInt64(PRV_MAGIC),
-            abi_minor: PRV_ABI_MINOR + 1, min_abi_minor: 0, host_name: name, host_version: version))
-        return library.ask(handshake)
+    let answer = try GuardedMemory.lend(count: 128) { (memory) throws(CheckStop) in
+      lend("patchbay") { name in
+        lend("9.9.9") { version in
+          let handshake = memory.baseAddress!.bindMemory(to: prv_handshake.self, capacity: 1)
+          handshake.initialize(
+            to: prv_handshake(
+              size: 128, flags: PRV_HANDSHAKE_VALIDATE | 0x8000_0000, magic: UInt64(PRV_MAGIC),
+              abi_minor: PRV_ABI_MINOR + 1, min_abi_minor: 0, host_name: name, host_version: version))
+          return library.ask(handshake)
+        }
       }
     }
     return answer.status == PRV_OK && answer.plugin != nil
@@ -92,13 +93,13 @@ enum EntryChecks {
     let library = try context.library()
     // The names are not there: behind min_abi_minor the memory ends.
     let size = MemoryLayout<prv_handshake>.offset(of: \.host_name)!
-    let memory = GuardedMemory(count: size)
-    let handshake = memory.bytes.baseAddress!.assumingMemoryBound(to: prv_handshake.self)
-    memory.bytes.storeBytes(of: UInt32(size), as: UInt32.self)
-    memory.bytes.storeBytes(of: PRV_HANDSHAKE_VALIDATE, toByteOffset: 4, as: UInt32.self)
-    memory.bytes.storeBytes(of: UInt64(PRV_MAGIC), toByteOffset: 8, as: UInt64.self)
-    memory.bytes.storeBytes(of: PRV_ABI_MINOR, toByteOffset: 16, as: UInt32.self)
-    let answer = library.ask(handshake)
+    let answer = try GuardedMemory.lend(count: size) { (memory) throws(CheckStop) in
+      memory.storeBytes(of: UInt32(size), as: UInt32.self)
+      memory.storeBytes(of: PRV_HANDSHAKE_VALIDATE, toByteOffset: 4, as: UInt32.self)
+      memory.storeBytes(of: UInt64(PRV_MAGIC), toByteOffset: 8, as: UInt64.self)
+      memory.storeBytes(of: PRV_ABI_MINOR, toByteOffset: 16, as: UInt32.self)
+      return library.ask(memory.baseAddress!.assumingMemoryBound(to: prv_handshake.self))
+    }
     return answer.status == PRV_OK && answer.plugin != nil
       ? .pass() : .fail(expected: "PRV_OK, whatever the host is called", found: answer.description)
   }
@@ -132,9 +133,9 @@ enum EntryChecks {
     proves: "The entry writes no field of the reply that the host's size does not cover."
   ) { context throws(CheckStop) in
     let library = try context.library()
-    let memory = GuardedMemory(count: MemoryLayout<prv_reply>.size)
-    let reply = memory.bytes.baseAddress!.bindMemory(to: prv_reply.self, capacity: 1)
-    let answer = library.ask(into: reply)
+    let answer = try GuardedMemory.lend(count: MemoryLayout<prv_reply>.size) { (memory) throws(CheckStop) in
+      library.ask(into: memory.baseAddress!.bindMemory(to: prv_reply.self, capacity: 1))
+    }
     return answer.status == PRV_OK && answer.plugin != nil
       ? .pass() : .fail(expected: "PRV_OK and a descriptor", found: answer.description)
   }

@@ -73,9 +73,9 @@ enum LifeChecks {
 
   static let processUnchanged = Check(
     "create-no-side-effects", rule: "PRV-R012", category: .create, needs: .instance,
-    proves: "An instance prints nothing and leaves signals, locale, directory, environment and umask alone."
+    proves: "An instance prints nothing, starts no process and leaves signals, locale, directory, environment alone."
   ) { context throws(CheckStop) in
-    let watch = try SyscallWatch([.output, .place])
+    let watch = try SyscallWatch([.output, .place, .processes])
     return try context.eachProvider { (plugin, provider) throws(CheckStop) in
       let host = context.host(for: provider)
       var before = ProcessState.now()

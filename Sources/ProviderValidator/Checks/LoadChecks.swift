@@ -1,9 +1,10 @@
 internal import CProviderABI
 internal import Glibc
+internal import ProviderContract
 
 /// Mapping the library: constructors run, nothing of ours has been called.
 enum LoadChecks {
-  static let all = [linked, time, sideEffects, generations]
+  static let all = [linked, time, sideEffects, generations, coexistence]
 
   static let linked = Check(
     "load-rtld-now", rule: "HOST", category: .load, needs: .plugin,
@@ -42,6 +43,7 @@ enum LoadChecks {
   ) { context throws(CheckStop) in
     let first = try context.library().ask()
     let copy = try CopiedFile(of: context.copy)
+    defer { withExtendedLifetime(copy) {} }
     let second = try PluginLibrary(copy.path, context.crumbs).ask()
     guard second.status == PRV_OK, let newer = second.plugin else {
       return .fail(expected: "the second copy answers PRV_OK too", found: second.description)
@@ -54,6 +56,49 @@ enum LoadChecks {
     let old = try context.descriptor().description
     let new = try PluginDescriptor(newer, context.crumbs).description
     return old == new ? .pass() : .fail(expected: "both describe the same", found: "their descriptors differ")
+  }
+}
+
+extension LoadChecks {
+  static let coexistence = Check(
+    "coexist-with-other-plugins", rule: "HOST", category: .load, needs: .descriptor,
+    proves: "It and other plugins live in one process, loaded before and after it, and none claims another's provider."
+  ) { context throws(CheckStop) in
+    let paths = context.companions
+    let before = paths.prefix((paths.count + 1) / 2).compactMap { try? Companion($0, context.crumbs) }
+    let own = try context.descriptor()
+    let after = paths.dropFirst((paths.count + 1) / 2).compactMap { try? Companion($0, context.crumbs) }
+    // One of the same id is an older or newer one of this plugin: the host takes only one of them.
+    let others = (before + after).filter { $0.description.id != own.description.id }
+    if others.isEmpty { return .skip("there is no other plugin to load; name some with --with") }
+    for other in others {
+      let taken = other.description.providers.map(\.id)
+      for provider in own.description.providers where taken.contains(provider.id) {
+        return .fail(
+          expected: "a provider id of its own", found: "\"\(provider.id)\" is offered by \(other.description.id) too")
+      }
+      guard other.describesItselfAgain() else {
+        return .fail(expected: "\(other.description.id) goes on as before", found: "it answers something else now")
+      }
+    }
+    return .pass("beside \(others.map(\.description.id).joined(separator: ", "))")
+  }
+
+  /// Another plugin; one that cannot be loaded is none.
+  private struct Companion {
+    let library: PluginLibrary
+    let description: PluginDescription
+
+    init(_ path: String, _ crumbs: Breadcrumbs) throws(CheckStop) {
+      library = try PluginLibrary(path, crumbs)
+      guard let table = library.ask().plugin else { throw CheckStop(.skip("\(path) gives no descriptor")) }
+      description = try PluginDescriptor(table, crumbs).description
+    }
+
+    func describesItselfAgain() -> Bool {
+      guard let table = library.ask().plugin else { return false }
+      return (try? DescriptorReader.read(table)) == description
+    }
   }
 }
 

@@ -33,7 +33,8 @@ enum ServiceChecks {
 
   static let missingRequired = CreateChecks.check(
     "services-missing-required", rule: "PRV-C1", category: .services,
-    proves: "Without a service that it requires, or that every host has, `create` refuses with a sentence."
+    proves:
+      "Without a service that it requires `create` refuses with a sentence; without one that all have it never crashes."
   ) { context, plugin, provider throws(CheckStop) in
     for missing in Set(provider.requiredServices).sorted() {
       let host = context.host(for: provider, services: ProbeHost.all.filter { $0 != missing })

@@ -143,7 +143,27 @@ static void misbehave(const prv_host *host) {
   prv_event event = {.size = sizeof event, .kind = PRV_EVENT_TEXT, .text = TEXT("hello")};
   host->emit(host->ctx, 77, &event);
 #endif
+#ifdef BREAK_CREATE_FORK
+  if (first && fork() == 0)
+    for (;;) pause();
+#endif
+#ifdef SHOW_PROCESS
+  /* Not broken: it tells what it was given. */
+  for (char **word = environ; *word; word++) printf("%s\n", *word);
+  char path[64], target[4096];
+  for (int number = 0; number < 1024; number++) {
+    snprintf(path, sizeof path, "/proc/self/fd/%d", number);
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    if (length > 0) printf("descriptor %d %.*s\n", number, (int)length, target);
+  }
+  fflush(stdout);
+#endif
 #ifdef BREAK_CREATE_HANG
+#ifdef TELL
+  FILE *told = fopen(TELL, "w");
+  fprintf(told, "%d\n", (int)getpid());
+  fflush(told);
+#endif
   for (;;) pause();
 #endif
 #ifdef BREAK_CREATE_EXIT

@@ -24,7 +24,9 @@ static const prv_provider_desc providers[] = {
     {
         .size = sizeof(prv_provider_desc),
         .id = PRV_LITERAL(PROVIDER),
+#ifndef BREAK_DISPLAY_NAME
         .display_name = PRV_LITERAL("Sample"),
+#endif
 #ifdef BREAK_CAPABILITIES
         .capabilities = PRV_CAN_CHAT | 1ull << 40,
 #else
@@ -69,7 +71,7 @@ static const prv_provider_desc providers[] = {
 #define ABOUT(the_name)                                                                                          \
   {                                                                                                              \
     .size = DESCRIPTOR_SIZE, .abi_minor = PRV_ABI_MINOR, .id = PRV_LITERAL(PLUGIN_ID), .name = PRV_LITERAL(the_name), \
-    .vendor = PRV_LITERAL(VENDOR), .version = PRV_LITERAL(VERSION), .toolchain = PRV_LITERAL("cc"),                \
+    .vendor = PRV_LITERAL("Example"), .version = PRV_LITERAL(VERSION), .toolchain = PRV_LITERAL("cc"),                \
     .providers = providers, .provider_count = sizeof providers / sizeof providers[0],                            \
     .provider_stride = sizeof providers[0], .create = create, EXTENSION                                          \
   }
@@ -83,11 +85,6 @@ static const prv_provider_desc providers[] = {
 #define PLUGIN_ID "Sample"
 #elif !defined(PLUGIN_ID)
 #define PLUGIN_ID "org.example.sample"
-#endif
-#ifdef BREAK_VENDOR
-#define VENDOR ""
-#else
-#define VENDOR "Example"
 #endif
 #ifdef BREAK_VERSION
 #define VERSION "1.0"
