@@ -48,7 +48,7 @@ let package = Package(
   products: [
     .executable(name: "patchbay", targets: ["patchbay"]),
     .library(name: "ProviderAPI", targets: ["ProviderAPI", "OpenAIWire"]),
-    .library(name: "ProviderTesting", targets: ["ProviderTesting"]),
+    .library(name: "ProviderTesting", targets: ["ProviderTesting", "ProviderContract"]),
     .library(name: "echo", type: .dynamic, targets: ["EchoEntry"]),
     .library(name: "openai-compatible", type: .dynamic, targets: ["OpenAICompatibleEntry"]),
     .library(name: "kimi", type: .dynamic, targets: ["KimiEntry"]),
@@ -63,7 +63,7 @@ let package = Package(
     // The rules of the ABI, for whoever is a host: the daemon, the mock host, the validator.
     library("ProviderContract", dependencies: ["CProviderABI", "Bytes"]),
     library("ProviderAPI", dependencies: ["CProviderABI", "JSON", "Bytes"]),
-    library("ProviderTesting", dependencies: ["ProviderContract", "CProviderABI"]),
+    library("ProviderTesting", dependencies: ["ProviderContract", "Wire", "JSON", "Bytes", "CProviderABI"]),
     library("OpenAIWire", dependencies: ["ProviderAPI", "JSON", "Bytes"]),
     library("LoadTest", dependencies: ["JSON", "Bytes"]),
     library("Decisions"),
@@ -85,6 +85,9 @@ let package = Package(
     tests(of: "LoadTest", dependencies: ["JSON", "Bytes"]),
     tests(of: "ProviderContract", dependencies: ["CProviderABI"]),
     tests(of: "CProviderABI", dependencies: ["ProviderTesting"]),
+    tests(
+      of: "ProviderTesting",
+      dependencies: ["ProviderContract", "OpenAICompatible", "ProviderAPI", "CProviderABI", "JSON", "Bytes"]),
     tests(of: "ProviderAPI", dependencies: ["ProviderTesting", "CProviderABI", "JSON", "Bytes"]),
     tests(of: "OpenAIWire", dependencies: ["ProviderTesting", "CProviderABI", "ProviderAPI", "JSON", "Bytes"]),
     tests(of: "Echo", dependencies: ["ProviderTesting", "ProviderAPI", "CProviderABI", "JSON", "Bytes"]),

@@ -1,4 +1,5 @@
 import CProviderABI
+import ProviderContract
 
 /// Collects what a plugin writes into a sink.
 final class MockText {
@@ -18,21 +19,46 @@ final class MockText {
 }
 
 extension prv_str {
-  var rawBytes: [UInt8] {
-    [UInt8](UnsafeRawBufferPointer(start: len == 0 ? nil : ptr.map { UnsafeRawPointer($0) }, count: Int(len)))
-  }
+  /// Nothing when the text cannot be read (C4).
+  var rawBytes: [UInt8] { bytes().map { [UInt8]($0) } ?? [] }
 
   var string: String { String(decoding: rawBytes, as: UTF8.self) }
 }
 
-/// Lends `text` as the plugin will see it; the memory is overwritten when `body` returns, so that a plugin that keeps
-/// a borrowed pointer reads nonsense (C5).
-func lend<Result>(_ text: String, _ body: (prv_str) -> Result) -> Result {
-  let memory = UnsafeMutableBufferPointer<CChar>.allocate(capacity: max(text.utf8.count, 1))
-  defer {
-    memory.update(repeating: 0x5A)
-    memory.deallocate()
+/// Lends memory as the plugin will see it, overwritten with `poison` when the loan is over: a plugin that keeps a
+/// borrowed pointer reads what cannot be text (C5). The memory is given back only much later, so nothing else lies there.
+enum Loan {
+  /// Never part of UTF-8.
+  static let poison: UInt8 = 0xFE
+
+  static func lend<Result, Failure: Error>(
+    _ bytes: some Collection<UInt8>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let count = bytes.count
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(count, 1), alignment: 16)
+    memory.copyBytes(from: bytes)
+    defer {
+      for index in memory.indices { memory[index] = poison }
+      LoanQuarantine.keep(memory)
+    }
+    return try body(UnsafeRawBufferPointer(rebasing: memory[..<count]))
   }
-  for (index, byte) in text.utf8.enumerated() { memory[index] = CChar(bitPattern: byte) }
-  return body(prv_str(ptr: memory.baseAddress, len: UInt64(text.utf8.count)))
+
+  /// The same for a struct.
+  static func lend<Value, Result>(value: Value, _ body: (UnsafePointer<Value>) -> Result) -> Result {
+    withUnsafeBytes(of: value) { bytes in
+      lend(bytes) { body($0.baseAddress!.assumingMemoryBound(to: Value.self)) }
+    }
+  }
+
+  /// The same for an array of structs.
+  static func lend<Value, Result>(array: [Value], _ body: (UnsafePointer<Value>?) -> Result) -> Result {
+    array.withUnsafeBytes { bytes in lend(bytes) { body($0.baseAddress?.assumingMemoryBound(to: Value.self)) } }
+  }
+}
+
+func lend<Result>(_ text: String, _ body: (prv_str) -> Result) -> Result {
+  Loan.lend(text.utf8) { bytes in
+    body(prv_str(ptr: bytes.baseAddress?.assumingMemoryBound(to: CChar.self), len: UInt64(bytes.count)))
+  }
 }
