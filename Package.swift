@@ -70,7 +70,8 @@ let package = Package(
     library(
       "Host", dependencies: ["Decisions", "ProviderContract", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
     library(
-      "ProviderValidator", dependencies: ["Host", "ProviderContract", "JSON", "Bytes", "CProviderABI", "CLinux"]),
+      "ProviderValidator",
+      dependencies: ["Host", "ProviderTesting", "ProviderContract", "JSON", "Bytes", "CProviderABI", "CLinux"]),
     .executableTarget(
       name: "patchbay",
       dependencies: ["Host", "ProviderValidator", "Decisions", "LoadTest", "Wire", "JSON", "Bytes", "CLinux"],

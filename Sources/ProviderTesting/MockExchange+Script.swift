@@ -10,7 +10,7 @@ extension MockExchange {
         let answer = upstream.answer(to: self)
         script = answer
         steps = answer.steps[...]
-        later { self.sendHead() }
+        if answer.status == 0 { stall() } else { later { self.sendHead() } }
       }, of: call)
   }
 

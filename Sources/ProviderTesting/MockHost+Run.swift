@@ -28,6 +28,14 @@ extension MockHost {
     }
   }
 
+  /// Runs one job of the queue, or turns the clock to what is due next. False: neither is there.
+  public func step() -> Bool {
+    if runOne() { return true }
+    guard nextDue != nil else { return false }
+    fireNext()
+    return true
+  }
+
   private func waitForPlugin(seconds: Double) -> Bool {
     monitor.wait(until: MockMonitor.instant(after: seconds)) { jobsWaiting > 0 }
   }
@@ -49,6 +57,7 @@ extension MockHost {
     onCrossing?(function, handle)
     let start = MockMonitor.realNanoseconds()
     let result = body()
+    onReturn?(function, handle)
     let took = MockMonitor.realNanoseconds() - start
     monitor.locked {
       insideThread = outer

@@ -36,8 +36,10 @@ public final class MockHost {
   public internal(set) var slowest: [ABIFunction: UInt64] = [:]
   /// The last calls across the boundary.
   public let trail: CallTrail
-  /// Hears of every call that is about to cross the boundary, on its thread.
+  /// Hears of every call that is about to cross the boundary, on its thread, with its handle.
   public var onCrossing: ((ABIFunction, UInt64) -> Void)?
+  /// Hears when a function of the plugin has returned, on its thread.
+  public var onReturn: ((ABIFunction, UInt64) -> Void)?
 
   let monitor = MockMonitor()
   let offered: Set<String>
@@ -120,13 +122,18 @@ public final class MockHost {
 
   /// Runs what is queued, and what that queues, until nothing is left.
   public func run() {
-    while let job = monitor.locked({ queue.next(&generator) }) {
-      jobsRun += 1
-      switch job.work {
-      case .function(let function, let argument): enter(.postedFunction, job.call) { function(argument) }
-      case .work(let work): work()
-      }
+    while runOne() {}
+  }
+
+  /// False: nothing is queued.
+  func runOne() -> Bool {
+    guard let job = monitor.locked({ queue.next(&generator) }) else { return false }
+    jobsRun += 1
+    switch job.work {
+    case .function(let function, let argument): enter(.postedFunction, job.call) { function(argument) }
+    case .work(let work): work()
     }
+    return true
   }
 
   /// Calls the plugin: on the thread of the caller, or on one that the seed draws. Never within the monitor.

@@ -1,7 +1,7 @@
 /// Plays the upstream by itself: answers each request that the plugin makes.
 public final class MockUpstream {
   /// One rule: the first that fits a request answers it.
-  public struct Route {
+  public struct Route: Sendable {
     public var method: String
     /// What the URL's path ends with.
     public var path: String

@@ -98,6 +98,9 @@ public struct UpstreamAnswer: Sendable, Equatable {
     return with([.bytes(all)]).split(every: 1 + generator.below(64))
   }
 
+  /// Not even a head comes.
+  public static let silent = UpstreamAnswer(status: 0, steps: [])
+
   /// A stream in which nothing but comments comes.
   public static func heartbeats(_ count: Int) -> UpstreamAnswer {
     UpstreamAnswer(

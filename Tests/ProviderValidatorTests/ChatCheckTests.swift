@@ -1,0 +1,41 @@
+import Glibc
+import Testing
+
+@testable import ProviderValidator
+
+/// Each check about calls, held against a provider that keeps every rule and against one for each that breaks it.
+@Suite(.serialized) struct ChatCheckTests {
+  private static let directory = {
+    var template = Array("/tmp/patchbay-chat-samples-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { fatalError("mkdtemp: errno \(errno)") }
+    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }()
+
+  /// The checks that did not pass, each with what it found.
+  private func findings(_ file: String) -> [(id: String, verdict: Verdict)] {
+    ChatCheck.all.compactMap { check in
+      // That one watches the standard streams, on which the other tests write; it is tested through the command.
+      if check.id == "stdout-stderr-silent" { return nil }
+      let context = CheckContext(
+        file: file, copy: file, seed: 1, settings: "", companions: [], crumbs: Breadcrumbs(descriptor: -1))
+      let verdict: Verdict
+      do throws(CheckStop) { verdict = try check.run(context) } catch { verdict = error.verdict }
+      return verdict.status == .pass ? nil : (check.id, verdict)
+    }
+  }
+
+  @Test(arguments: ChatSample.all)
+  func `a sample makes the check of its fault fire, and no other`(sample: ChatSample) throws {
+    let file = try sample.compile(in: Self.directory)
+    defer { unlink(file) }
+    let found = ChatEffort.$share.withValue(0.05) { findings(file) }
+    let expected = sample.check == "stdout-stderr-silent" ? [] : [sample.check].compactMap { $0 }
+    #expect(found.map(\.id) == expected, "\(found)")
+    #expect(found.allSatisfy { $0.verdict.status == .fail }, "\(found)")
+  }
+
+  @Test func `every check has a sample`() {
+    let covered = Set(ChatSample.all.compactMap(\.check))
+    #expect(covered == Set(ChatCheck.all.map(\.id)))
+  }
+}
