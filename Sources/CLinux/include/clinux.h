@@ -55,6 +55,9 @@ static inline int clinux_usable_cores(void) {
   return cores;
 }
 
+// A file in memory, closed when another program is executed; negative: errno says why.
+static inline int clinux_memfd(const char *name) { return (int)syscall(SYS_memfd_create, name, 1u /* CLOEXEC */); }
+
 static inline int clinux_prctl(int option, unsigned long argument) { return prctl(option, argument, 0, 0, 0); }
 
 #endif

@@ -55,7 +55,7 @@ final class WorkerTrail {
 
   /// Anonymous memory for one page; the descriptor is the caller's.
   static func makeDescriptor() throws(PluginFault) -> Int32 {
-    let descriptor = clinux_memfd_create("patchbay-trail")
+    let descriptor = clinux_memfd("patchbay-trail")
     guard descriptor >= 0, ftruncate(descriptor, off_t(pageBytes)) == 0 else {
       throw PluginFault("no shared memory: \(systemMessage(errno))", remedy: "raise the limit of open files")
     }
