@@ -8,11 +8,20 @@ package enum CheckChild {
   static let answerDescriptor: Int32 = 3
   static let crumbsDescriptor: Int32 = 4
 
+  /// What a check may allocate: a plugin that never stops must not take the machine with it.
+  private static let memoryBytesLimit: UInt = 1 << 30
+
+  private static func limit(_ resource: __rlimit_resource, to value: UInt) {
+    var both = rlimit(rlim_cur: value, rlim_max: value)
+    setrlimit(__rlimit_resource_t(resource.rawValue), &both)
+  }
+
   /// Never returns. `arguments` are those of `ValidationRun.childArguments`, behind the subcommand.
   package static func run(_ arguments: [String]) -> Never {
     _ = clinux_prctl(PR_SET_PDEATHSIG, UInt(SIGKILL))
-    var none = rlimit(rlim_cur: 0, rlim_max: 0)
-    setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+    limit(RLIMIT_CORE, to: 0)
+    // A sanitizer maps more than any plugin needs.
+    if ChildEnvironment.isPlain { limit(RLIMIT_DATA, to: memoryBytesLimit) }
     guard let (check, context) = parse(arguments), fcntl(answerDescriptor, F_GETFD) >= 0 else {
       // Typed by a person: there is nobody to answer to.
       say("patchbay plugin \(command) is what `patchbay plugin validate` runs; run that\n", to: 2)

@@ -15,10 +15,10 @@ package struct CheckSchedule {
 
   /// - Parameter catalogue: all checks, in the order in which they are to begin.
   package init(_ catalogue: [Check], _ selection: CheckSelection) {
-    let wanted = catalogue.filter { selection.takes($0.id) }
+    let wanted = catalogue.filter { selection.takes($0) }
     gatesNeeded = Set(wanted.flatMap { $0.needs.gates })
     silent = gatesNeeded.subtracting(wanted.map(\.id))
-    waiting = catalogue.filter { [silent] check in selection.takes(check.id) || silent.contains(check.id) }
+    waiting = catalogue.filter { [silent] check in selection.takes(check) || silent.contains(check.id) }
   }
 
   package var isDone: Bool { waiting.isEmpty && running.isEmpty }

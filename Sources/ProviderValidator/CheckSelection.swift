@@ -1,4 +1,5 @@
-/// Which checks are wanted: those that one of `include` matches (all when it is empty) and none of `exclude`.
+/// Which checks are wanted: those that one of `include` matches (all when it is empty) and none of `exclude`. A pattern
+/// is a glob of ids, or the name of a category.
 package struct CheckSelection: Sendable, Equatable {
   package var include: [String]
   package var exclude: [String]
@@ -8,13 +9,17 @@ package struct CheckSelection: Sendable, Equatable {
     self.exclude = exclude
   }
 
-  package func takes(_ id: String) -> Bool {
-    (include.isEmpty || include.contains { Self.matches(id, $0) }) && !exclude.contains { Self.matches(id, $0) }
+  package func takes(_ check: Check) -> Bool {
+    (include.isEmpty || include.contains { Self.matches(check, $0) }) && !exclude.contains { Self.matches(check, $0) }
   }
 
   /// The patterns that match no check at all: a slip of whoever typed them.
   package func strangers(to checks: [Check]) -> [String] {
-    (include + exclude).filter { pattern in !checks.contains { Self.matches($0.id, pattern) } }
+    (include + exclude).filter { pattern in !checks.contains { Self.matches($0, pattern) } }
+  }
+
+  private static func matches(_ check: Check, _ pattern: String) -> Bool {
+    pattern == check.category.rawValue || matches(check.id, pattern)
   }
 
   /// Whether `pattern` describes the whole of `id`: `*` stands for any run of characters, `?` for one.

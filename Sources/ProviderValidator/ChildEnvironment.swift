@@ -6,6 +6,9 @@ enum ChildEnvironment {
   /// Sanitized builds are told by these what to do.
   private static let sanitizers = ["ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"]
 
+  /// Whether no sanitizer was told anything.
+  static var isPlain: Bool { !sanitizers.contains { getenv($0) != nil } }
+
   /// `NAME=value`. A Swift plugin that traps ends at once, without a second process that prints where.
   static var words: [String] {
     (kept + sanitizers).compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }

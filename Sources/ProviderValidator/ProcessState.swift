@@ -52,6 +52,13 @@ package struct ProcessState: Equatable {
   /// The number of open descriptors, without the one that counts.
   package static var descriptorCount: Int { entries("/proc/self/fd").count - 1 }
 
+  /// The children of this process.
+  static var children: [pid_t] {
+    entries("/proc/self/task").flatMap { thread in
+      text("/proc/self/task/\(thread)/children").split(separator: " ").compactMap { pid_t($0) }
+    }
+  }
+
   /// Bytes of memory that are in use and not a file's.
   package static var residentBytes: Int {
     let words = text("/proc/self/statm").split(separator: " ").compactMap { Int($0) }

@@ -30,11 +30,13 @@ package enum ValidationRunner {
     var schedule = CheckSchedule(CheckCatalogue.all, run.selection)
     var running: [CheckProcess] = []
     var findings: [Finding] = []
+    Orphans.adopt()
     defer {
       for process in running {
         process.kill()
         _ = process.end()
       }
+      Orphans.end()
     }
     while !schedule.isDone {
       while running.count < run.jobs, let check = schedule.next() { running.append(try CheckProcess(check, run)) }

@@ -15,7 +15,7 @@ enum ValidateCommand {
     usage: patchbay plugin validate FILE [OPTIONS]
            patchbay plugin validate --list
 
-      --include IDS      only these checks: ids or globs, separated by commas ("entry-*,create-unknown-id")
+      --include IDS      only these checks: ids, globs or categories, separated by commas ("entry-*,services")
       --exclude IDS      all but these
       --seed N           1       what random choices are drawn from
       --settings JSON            what `create` gets; without it what the plugin's schema suggests

@@ -120,6 +120,9 @@ def warn(*checks: str) -> dict[str, str]:
     return dict.fromkeys(checks, "warn")
 
 
+# What these samples are about; the categories that talk with an upstream have samples of their own.
+CATEGORIES = ["file", "elf", "load", "entry", "descriptor", "create", "services"]
+
 SAMPLES: dict[str, Sample] = {
     "a name the host does not look for": Sample(fail("file-name"), change=renamed),
     "a file that all may write": Sample(fail("file-permissions"), change=writable_by_all),
@@ -184,6 +187,7 @@ SAMPLES: dict[str, Sample] = {
     "an instance of size 16": Sample(fail("create-basic"), "INSTANCE_SIZE"),
     "a factory that crashes": Sample(crash("create-basic"), "CREATE_CRASH"),
     "a factory that recurses for ever": Sample(crash("create-basic"), "CREATE_RECURSION"),
+    "a factory that allocates for ever": Sample(crash("create-basic"), "CREATE_ALLOCATE"),
     "a factory that ends the process": Sample(crash("create-basic"), "CREATE_EXIT"),
     "any id": Sample(fail("create-unknown-id", "create-id-with-trailing-garbage"), "UNKNOWN_ID"),
     "any id that begins right": Sample(fail("create-id-with-trailing-garbage"), "LONG_ID"),

@@ -20,10 +20,22 @@ struct CheckSelectionTests {
     #expect(!CheckSelection.matches(id, String(repeating: "a*", count: 1000) + "b"))
   }
 
+  private static func taken(_ selection: CheckSelection) -> Set<String> {
+    Set(CheckCatalogue.all.filter(selection.takes).map(\.id))
+  }
+
   @Test func `exclude wins over include`() {
-    let selection = CheckSelection(include: ["elf-*"], exclude: ["elf-relro"])
-    #expect(selection.takes("elf-arch") && !selection.takes("elf-relro") && !selection.takes("file-name"))
-    #expect(CheckSelection(exclude: ["elf-*"]).takes("file-name"))
+    let taken = Self.taken(CheckSelection(include: ["elf-*"], exclude: ["elf-relro"]))
+    #expect(taken.contains("elf-arch") && !taken.contains("elf-relro") && !taken.contains("file-name"))
+    #expect(Self.taken(CheckSelection(exclude: ["elf-*"])).contains("file-name"))
+  }
+
+  @Test func `a category stands for its checks`() {
+    #expect(Self.taken(CheckSelection(include: ["file"])) == ["file-name", "file-permissions"])
+    #expect(
+      Self.taken(CheckSelection(include: ["file", "elf"], exclude: ["elf"])) == ["file-name", "file-permissions"])
+    #expect(CheckSelection(include: ["file"]).strangers(to: CheckCatalogue.all) == [])
+    #expect(!CheckCatalogue.all.contains { check in Check.Category.allCases.contains { $0.rawValue == check.id } })
   }
 
   @Test func `a pattern that matches nothing is told`() {

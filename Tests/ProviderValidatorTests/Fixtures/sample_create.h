@@ -144,8 +144,10 @@ static void misbehave(const prv_host *host) {
   host->emit(host->ctx, 77, &event);
 #endif
 #ifdef BREAK_CREATE_FORK
-  if (first && fork() == 0)
+  if (first && fork() == 0) {
+    setsid();
     for (;;) pause();
+  }
 #endif
 #ifdef SHOW_PROCESS
   /* Not broken: it tells what it was given. */
@@ -165,6 +167,12 @@ static void misbehave(const prv_host *host) {
   fflush(told);
 #endif
   for (;;) pause();
+#endif
+#ifdef BREAK_CREATE_ALLOCATE
+  for (;;) {
+    volatile char *more = malloc(1 << 20);
+    for (int i = 0; i < 1 << 20; i += 4096) more[i] = 1;
+  }
 #endif
 #ifdef BREAK_CREATE_EXIT
   exit(3);
