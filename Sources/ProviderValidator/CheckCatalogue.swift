@@ -2,5 +2,5 @@
 package enum CheckCatalogue {
   package static let all: [Check] =
     FileChecks.all + ELFChecks.all + LoadChecks.all + EntryChecks.all + DescriptorChecks.all + CreateChecks.all
-    + LifeChecks.all + ServiceChecks.all
+    + LifeChecks.all + ServiceChecks.all + ChatCheck.all
 }

@@ -120,9 +120,6 @@ def warn(*checks: str) -> dict[str, str]:
     return dict.fromkeys(checks, "warn")
 
 
-# What these samples are about; the categories that talk with an upstream have samples of their own.
-CATEGORIES = ["file", "elf", "load", "entry", "descriptor", "create", "services"]
-
 SAMPLES: dict[str, Sample] = {
     "a name the host does not look for": Sample(fail("file-name"), change=renamed),
     "a file that all may write": Sample(fail("file-permissions"), change=writable_by_all),

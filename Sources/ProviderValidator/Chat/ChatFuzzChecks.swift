@@ -89,17 +89,17 @@ enum ChatFuzzChecks {
     // The first calls fill caches; what is counted comes after them.
     let calls = ChatEffort.rounds(soakCalls)
     try run(calls / 5)
-    let descriptors = ProcessCount.descriptors
-    let threads = ProcessCount.threads
-    let bytes = ProcessCount.privateBytes
+    let descriptors = ProcessState.descriptorCount
+    let threads = ProcessState.threadCount
+    let bytes = ProcessState.residentBytes
     try run(calls)
-    let more = (ProcessCount.descriptors - descriptors, ProcessCount.threads - threads)
+    let more = (ProcessState.descriptorCount - descriptors, ProcessState.threadCount - threads)
     guard more.0 <= 0, more.1 <= 0 else {
       return .fail(
         expected: "as many descriptors and threads after \(calls) chats",
         found: "\(more.0) more descriptors, \(more.1) more threads")
     }
-    let grown = max(0, ProcessCount.privateBytes - bytes)
+    let grown = max(0, ProcessState.residentBytes - bytes)
     let found = "\(grown >> 10) KiB more after \(calls) chats"
     return grown > memoryBytesLimit
       ? .warn(expected: "at most \(memoryBytesLimit >> 10) KiB", found: found) : .pass(found)

@@ -44,14 +44,11 @@ struct ChatSubject {
     host(seed: seed, upstream: MockUpstream([.init(method: "POST", path: "", answer: answer)] + ChatScript.modelRoutes))
   }
 
+  /// What `create` gets: as for every check, but its upstream is the mock's.
   private var settings: String {
-    var members: [JSONValue.Member] = [
-      .init("base_url", .string(Self.baseURL)), .init("models", .array([])), .init("has_key", .bool(true)),
-    ]
-    for member in (try? JSONValue(parsing: context.settings))?.members ?? [] where member.key != "base_url" {
-      members.removeAll { $0.key == member.key }
-      members.append(member)
-    }
+    var members = context.settings(of: provider).members ?? []
+    members.removeAll { $0.key == "base_url" }
+    members.append(.init("base_url", .string(Self.baseURL)))
     return JSONValue.object(members).text
   }
 
