@@ -20,12 +20,11 @@ extension MockHost {
   /// emit, apart from the others: that two come at once is seen before the monitor puts one behind the other.
   static func emit(_ context: UnsafeMutableRawPointer?, _ handle: prv_call, _ event: UnsafePointer<prv_event>?) -> Int32
   {
-    let isFirst = MockSeat.serve(context, .emit, handle, or: Bool?.none) { host, _ in
-      host.emitting.insert(handle).inserted
+    let arrival = MockSeat.serve(context, .emit, handle, or: (isFirst: Bool, wait: () -> Void)?.none) { host, _ in
+      (host.emitting.insert(handle).inserted, host.duringEmit)
     }
-    guard let isFirst else { return PRV_E_STALE }
-    // An emit of another thread gets the time to show itself.
-    sched_yield()
+    guard let (isFirst, wait) = arrival else { return PRV_E_STALE }
+    wait()
     let seat = Unmanaged<MockSeat>.fromOpaque(context!).takeUnretainedValue()
     guard let host = seat.host else { return PRV_E_STALE }
     return host.monitor.locked {

@@ -1,4 +1,5 @@
 public import CProviderABI
+import Glibc
 public import ProviderContract
 
 /// A host for tests: the whole provider ABI, with a clock that the test turns and an upstream that it plays or scripts.
@@ -46,6 +47,8 @@ public final class MockHost {
   var calls: [prv_call: MockCall] = [:]
   var timers: [prv_timer: MockTimer] = [:]
   var emitting: Set<prv_call> = []
+  /// What an emit does before its turn: another thread's has the time to show itself.
+  var duringEmit: () -> Void = { sched_yield() }
   var generator: SeededGenerator?
   /// The thread on which the plugin is called now.
   var insideThread: UInt?
