@@ -1,6 +1,6 @@
 """Measures the host as it was built, beside a peer where there is one, and says how each number compares to its aim.
 
-    bench.py [--short] [--write] [NAME...]      names: calls idle start relay deadline waiting
+    bench.py [--short] [--write] [NAME...]      names: calls idle start relay worker deadline waiting
 
 Client and server each have a core of their own; both sides of a comparison are run in turn, in the same minute, and
 the middle of several runs counts. `--write` puts the table into README.md beside this file.
@@ -15,6 +15,7 @@ import pathlib
 import platform
 import re
 import resource
+import signal
 import socket
 import statistics
 import subprocess
@@ -35,6 +36,7 @@ CORES = sorted(os.sched_getaffinity(0))
 SERVER, CLIENT = CORES[0], CORES[-1]
 CONNECTIONS, PROMPT_BYTES, IDLE_CONNECTIONS, STREAMS = 64, 1024, 10000, 200
 DEADLINE_SECONDS, WAITING_CALLS = 2, 1000
+WORKER_STREAMS = (1, 50)
 MANY = 12000  # of each, more than are opened, fewer than descriptors
 ROOMY = {"in_flight": 512, "session_in_flight": 64, "sessions": MANY, "connections": MANY,
          "connections_per_address": MANY}
@@ -237,6 +239,59 @@ def bench_relay(rounds: int, seconds: float) -> list[tuple[str, str, str, bool |
             ("added to the median chunk", f"{value:.3f} ms", "< 0.3 ms", value < 0.3)]
 
 
+def bench_worker(rounds: int, seconds: float) -> list[tuple[str, str, str, bool | None]]:
+    """The same stream through a plugin in the host and through one in a worker, in turn."""
+    rows = []
+    for streams in WORKER_STREAMS:
+        # The worker has no core of its own: it runs beside the host, as the scheduler likes.
+        relay = subprocess.Popen([str(PROGRAMS / "relay"), str(streams), str(seconds)],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        upstream = int(relay.stdout.readline().split()[1])
+
+        def run(host: Host) -> dict:
+            relay.stdin.write(f"{host.port}\n")
+            relay.stdin.flush()
+            line = relay.stdout.readline()
+            if not line:
+                raise RuntimeError("the relay program failed")
+            return json.loads(line)
+
+        def settings(isolation: str) -> list[dict]:
+            return [{"id": "paced", "plugin": "openai-compatible", "base_url": f"http://127.0.0.1:{upstream}/v1",
+                     "models": ["paced"], "limits": {"in_flight": 512}, "isolation": isolation}]
+
+        try:
+            with running_host(None, loops=1, providers=settings("in-process")) as near, \
+                    running_host(None, loops=1, providers=settings("worker")) as far:
+                pairs = [(run(near), run(far)) for _ in range(rounds)]
+        finally:
+            relay.stdin.close()
+            relay.wait(30)
+        value = statistics.median((worker["p50_us"] - inside["p50_us"]) for inside, worker in pairs)
+        inside, worker = zip(*pairs)
+        what = f"{streams} stream{'s' if streams > 1 else ''}, a chunk each 20 ms: median chunk, plugin"
+        rows += [(f"{what} in process", f"{middle(list(inside), 'p50_us'):.0f} µs (p99 {middle(list(inside), 'p99_us'):.0f})",
+                  "", None),
+                 (f"{what} in a worker", f"{middle(list(worker), 'p50_us'):.0f} µs (p99 {middle(list(worker), 'p99_us'):.0f})",
+                  "", None),
+                 ("what the worker adds to the median", f"{value:.0f} µs", "≤ 100 µs", value <= 100)]
+    return rows + bench_restart(rounds)
+
+
+def bench_restart(rounds: int) -> list[tuple[str, str, str, bool | None]]:
+    took = []
+    for _ in range(rounds):
+        with running_host(None, providers=[{**echo_provider()[0], "isolation": "worker"}]) as host:
+            for count in (1, 2):  # a third end would be quarantine
+                children = subprocess.run(["pgrep", "-P", str(host.pid)], capture_output=True, text=True).stdout.split()
+                os.kill(int(children[0]), signal.SIGKILL)
+                line = host.wait_for("A plugin's worker runs again", count=count)
+                took.append(float(re.search(r"restart_ms=([\d.]+)", line)[1]))
+    value = statistics.median(took)
+    return [("a worker's restart, from its end to the next one's instance",
+             f"{value:.1f} ms ({min(took):.1f} to {max(took):.1f})", "< 20 ms", value < 20)]
+
+
 def faulty_upstream() -> FaultyUpstream:
     return FaultyUpstream(PROGRAMS / "faults", prefix=on(CLIENT))
 
@@ -304,7 +359,7 @@ def conditions() -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="calls, idle, start, relay, deadline, waiting; all when none is given")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="calls, idle, start, relay, worker, deadline, waiting; all when none is given")
     parser.add_argument("--short", action="store_true", help="one quick round of each")
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
     options = parser.parse_args()
@@ -322,6 +377,7 @@ def main() -> int:
         "idle": lambda: bench_idle(min(rounds, 3), idle),
         "start": lambda: bench_start(3 if options.short else 15),
         "relay": lambda: bench_relay(min(rounds, 3), seconds),
+        "worker": lambda: bench_worker(min(rounds, 3), seconds),
         "deadline": lambda: bench_deadline(rounds, 200 if options.short else 1000),
         "waiting": lambda: bench_waiting(rounds, seconds),
     }

@@ -26,9 +26,6 @@ final class ChildProcess {
     var child: Int32
   }
 
-  /// From here on the descriptors are put before they get their numbers in the child, so that none is overwritten.
-  private static let stagingDescriptor: Int32 = 300
-
   /// What lists of processes show.
   private static let name = "patchbay"
 
@@ -48,8 +45,10 @@ final class ChildProcess {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
+    // First out of the way of all numbers that they get in the child, so that none is overwritten.
+    let firstFree = 1 + (descriptors.map(\.child).max() ?? 2)
     for descriptor in descriptors {
-      let copy = clinux_fcntl_int(descriptor.own, F_DUPFD_CLOEXEC, Self.stagingDescriptor)
+      let copy = clinux_fcntl_int(descriptor.own, F_DUPFD_CLOEXEC, firstFree)
       guard copy >= 0 else { throw Self.fault(errno) }
       staged.append(copy)
       posix_spawn_file_actions_adddup2(&actions, copy, descriptor.child)

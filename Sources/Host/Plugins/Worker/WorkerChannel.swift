@@ -3,6 +3,20 @@ import Decisions
 internal import ProviderContract
 internal import Synchronization
 
+/// Who keeps the worker that a channel leads to. Thread: any.
+protocol WorkerChannelOwner: AnyObject {
+  /// The provider's id.
+  var providerID: String { get }
+  /// A text without the secrets that the log knows.
+  func redacted(_ text: String) -> String
+  /// Why calls end when their worker does.
+  func crash(_ reason: String) -> ProviderFailure
+  /// A cancelled call was not ended in time (PRV-R010).
+  func callOutlivedGrace()
+  /// The worker closed its end, or broke the protocol.
+  func channelEnded(_ why: String, isBroken: Bool)
+}
+
 /// The calls of one worker on one loop of the host, and the loop's own socket to it: nothing crosses loops.
 ///
 /// `@unchecked Sendable`: confined to its loop, but for `openCalls`. It lives as long as its provider.
@@ -31,15 +45,16 @@ final class WorkerChannel: WorkerStreamDelegate, TimerTarget, @unchecked Sendabl
   let graceMilliseconds: UInt64
   /// Calls that are not over.
   let openCalls = Atomic(0)
-  private unowned let provider: WorkerProvider
+  // It outlives what it keeps: nothing happens here after `refuse`, which it asks for last.
+  private unowned let owner: any WorkerChannelOwner
   private var link = Link.down
   private var backlog = ByteBuffer()
   private var patience: TimerID?
   private var calls: [UInt64: WorkerCall] = [:]
   private var callsBegun: UInt64 = 0
 
-  init(provider: WorkerProvider, place: LoopPlace, plan: InstancePlan, graceMilliseconds: UInt64) {
-    self.provider = provider
+  init(owner: any WorkerChannelOwner, place: LoopPlace, plan: InstancePlan, graceMilliseconds: UInt64) {
+    self.owner = owner
     requests = HTTPRequestReader(origins: plan.origins)
     key = plan.key
     self.graceMilliseconds = graceMilliseconds
@@ -54,7 +69,7 @@ final class WorkerChannel: WorkerStreamDelegate, TimerTarget, @unchecked Sendabl
     guard calls.count < CallTable.callsLimit else {
       throw ProviderFailure(
         status: ProviderStatus.limit,
-        message: "provider \(provider.information.id) has \(CallTable.callsLimit) calls on loop \(loop.index), "
+        message: "provider \(owner.providerID) has \(CallTable.callsLimit) calls on loop \(loop.index), "
           + "and takes no more")
     }
     callsBegun &+= 1
@@ -80,13 +95,13 @@ final class WorkerChannel: WorkerStreamDelegate, TimerTarget, @unchecked Sendabl
     openCalls.subtract(1, ordering: .relaxed)
   }
 
-  func callOutlivedGrace(_ call: WorkerCall) { provider.callOutlivedGrace() }
+  func callOutlivedGrace(_ call: WorkerCall) { owner.callOutlivedGrace() }
 
   /// The worker did not come up in time: whoever waits is told.
   func timerFired(_ tag: UInt32) {
     patience = nil
     guard case .down = link else { return }
-    loseAll(provider.crash("its worker did not come up within \(Self.patienceMilliseconds / 1_000) s"))
+    loseAll(owner.crash("its worker did not come up within \(Self.patienceMilliseconds / 1_000) s"))
   }
 
   // MARK: - The worker
@@ -105,7 +120,7 @@ final class WorkerChannel: WorkerStreamDelegate, TimerTarget, @unchecked Sendabl
       stream.send(backlog.readable)
       forgetBacklog()
     } catch {
-      provider.channelEnded("the host cannot watch its socket: \(error)", isBroken: true)
+      owner.channelEnded("the host cannot watch its socket: \(error)", isBroken: true)
     }
   }
 
@@ -120,14 +135,14 @@ final class WorkerChannel: WorkerStreamDelegate, TimerTarget, @unchecked Sendabl
     guard case .up(let current) = link, current === stream else { return }
     disconnect()
     switch end {
-    case .closed: provider.channelEnded("it closed a socket of the host", isBroken: false)
-    case .broken(let fault): provider.channelEnded("it broke the protocol: \(fault)", isBroken: true)
+    case .closed: owner.channelEnded("it closed a socket of the host", isBroken: false)
+    case .broken(let fault): owner.channelEnded("it broke the protocol: \(fault)", isBroken: true)
     }
   }
 
   private func disconnect() {
     link = .down
-    loseAll(provider.crash("its worker ended before the call did"))
+    loseAll(owner.crash("its worker ended before the call did"))
   }
 
   /// Every call that there is ends now; those that follow wait for the next worker.
@@ -168,12 +183,12 @@ final class WorkerChannel: WorkerStreamDelegate, TimerTarget, @unchecked Sendabl
     }
     switch message.kind {
     case .event: try call.receive(ProviderEvent(message))
-    case .done: try call.receive(ProviderEnd(message).redacted(provider.log.redacted))
+    case .done: try call.receive(ProviderEnd(message).redacted(owner.redacted))
     case .refused:
       guard case .failed(let failure) = try ProviderEnd(message) else {
         throw WorkerFrameFault(found: "a refusal that is none", expected: "a failure")
       }
-      try call.receive(ProviderEnd.failed(failure).redacted(provider.log.redacted))
+      try call.receive(ProviderEnd.failed(failure).redacted(owner.redacted))
     case .exchangeRequest: try call.receive(WorkerExchangeRequest(message))
     default: try receive(message, of: call)
     }

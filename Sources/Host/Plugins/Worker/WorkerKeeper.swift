@@ -33,6 +33,8 @@ final class WorkerKeeper: WorkerProcessDelegate, TimerTarget, @unchecked Sendabl
   private enum Timer { static let start: UInt32 = 0, restart: UInt32 = 1, end: UInt32 = 2, death: UInt32 = 3 }
 
   private unowned let provider: WorkerProvider
+  /// The same from `start` until it has ended, so that it outlives its process.
+  private var retained: WorkerProvider?
   private let supervisor: WorkerSupervisor
   private let output: WorkerOutput
   private var state = State.idle
@@ -57,6 +59,7 @@ final class WorkerKeeper: WorkerProcessDelegate, TimerTarget, @unchecked Sendabl
 
   func start(_ latch: Latch<Result<[String], PluginFault>>) {
     started = latch
+    retained = provider
     launch(isFirst: true)
   }
 
@@ -228,6 +231,8 @@ final class WorkerKeeper: WorkerProcessDelegate, TimerTarget, @unchecked Sendabl
   private func ended() {
     state = .ended
     disarm()
+    if let retained { retained.workerIsGone() }
+    retained = nil
     for latch in endedLatches { latch.put(()) }
     endedLatches = []
     supervisor.forget(self)

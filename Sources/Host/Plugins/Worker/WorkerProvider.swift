@@ -5,7 +5,7 @@ internal import Synchronization
 ///
 /// What a call does stays on its loop: each loop has its own socket to the worker. Starting, watching and ending is the
 /// supervisor's. `@unchecked Sendable`: `channels` and `keeper` are set by `init`; the rest is immutable or atomic.
-final class WorkerProvider: HostedProvider, @unchecked Sendable {
+final class WorkerProvider: HostedProvider, WorkerChannelOwner, @unchecked Sendable {
   private enum Life {
     static let created = 0
     static let running = 1
@@ -29,6 +29,8 @@ final class WorkerProvider: HostedProvider, @unchecked Sendable {
   private let life = Atomic(Life.created)
   private let keptCalls = Atomic(0)
   private let isQuarantined = Atomic(false)
+  // The supervisor's.
+  private var endReason = "it has ended"
 
   init(
     plan: InstancePlan, places: [LoopPlace], graceMilliseconds: UInt64, supervisor: WorkerSupervisor,
@@ -45,7 +47,7 @@ final class WorkerProvider: HostedProvider, @unchecked Sendable {
     // The worker has the grace of its own; the host waits a little longer for what it says then.
     let patience = graceMilliseconds + 250
     channels = places.map {
-      WorkerChannel(provider: self, place: $0, plan: plan, graceMilliseconds: patience)
+      WorkerChannel(owner: self, place: $0, plan: plan, graceMilliseconds: patience)
     }
     keeper = WorkerKeeper(provider: self, supervisor: supervisor)
   }
@@ -105,14 +107,16 @@ final class WorkerProvider: HostedProvider, @unchecked Sendable {
     let change = life.compareExchange(
       expected: Life.stopping, desired: Life.destroyed, ordering: .acquiringAndReleasing)
     guard change.exchanged else { return false }
-    // The keeper and the channels point to us.
-    supervisor.run { withExtendedLifetime(self) { keeper.finish(nil) } }
+    supervisor.run { keeper.finish(nil) }
     return true
   }
 
   // MARK: - What keeper and channels say
 
-  /// Why calls end when their worker does. Thread: any.
+  var providerID: String { information.id }
+
+  func redacted(_ text: String) -> String { log.redacted(text) }
+
   func crash(_ reason: String) -> ProviderFailure {
     var failure = ProviderFailure(
       status: ProviderStatus.internalFault, message: "provider \(information.id): \(reason)")
@@ -129,14 +133,12 @@ final class WorkerProvider: HostedProvider, @unchecked Sendable {
     }
   }
 
-  /// A cancelled call was not ended in time (PRV-R010). Thread: a loop's.
   func callOutlivedGrace() {
     let kept = keptCalls.add(1, ordering: .relaxed).newValue
     guard kept == Self.keptCallsLimit, let keeper else { return }
     supervisor.run { keeper.endForKeptCalls(kept) }
   }
 
-  /// Thread: a loop's.
   func channelEnded(_ why: String, isBroken: Bool) {
     guard let keeper else { return }
     supervisor.run { keeper.channelEnded(why, isBroken: isBroken) }
@@ -157,11 +159,17 @@ final class WorkerProvider: HostedProvider, @unchecked Sendable {
       fields.append(("not_kept", error.reason))
     }
     log.write(.error, "A plugin is in quarantine", fields)
+    endReason = "its plugin is in quarantine"
+  }
+
+  /// No worker comes any more: each loop lets go of what is left. Thread: the supervisor's.
+  func workerIsGone() {
     var failure = ProviderFailure(
-      status: ProviderStatus.internalFault, message: "the plugin of provider \(information.id) is in quarantine")
+      status: ProviderStatus.internalFault, message: "provider \(information.id): \(endReason)")
     failure.isRetryable = false
     for channel in channels {
-      channel.loop.submitPastBound(.work { [failure] in channel.refuse(failure) })
+      // We live until the last of them has done so.
+      channel.loop.submitPastBound(.work { [self, failure] in withExtendedLifetime(self) { channel.refuse(failure) } })
     }
   }
 }
