@@ -138,6 +138,7 @@ import Testing
       ),
       (400, "invalid_request_error", "Input validation error", PRV_E_BAD_REQUEST, PRV_RETRY_NO),
       (401, "incorrect_api_key_error", "Incorrect API key provided", PRV_E_AUTH, PRV_RETRY_NO),
+      (401, "invalid_request_error", "no such key", PRV_E_AUTH, PRV_RETRY_NO),
       (403, "permission_denied_error", "no", PRV_E_PERMISSION, PRV_RETRY_NO),
       (
         404, "resource_not_found_error", "Not found the model x or Permission denied", PRV_E_MODEL_NOT_FOUND,

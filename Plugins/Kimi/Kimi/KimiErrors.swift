@@ -8,6 +8,10 @@ enum KimiErrors {
       rows: [
         ErrorRow("content_filter", .contentFilter),
         ErrorRow("invalid_request_error", saying: "token limit", .contextLength),
+        // Codes and a status that say more than the type beside them, as other servers of the format have it.
+        ErrorRow("context_length_exceeded", .contextLength),
+        ErrorRow("model_not_found", .modelNotFound),
+        ErrorRow(.status(401), .authentication, advice: advice),
         ErrorRow("invalid_request_error", .badRequest),
         ErrorRow("invalid_authentication_error", .authentication, advice: advice),
         ErrorRow("incorrect_api_key_error", .authentication, advice: advice),
@@ -23,7 +27,6 @@ enum KimiErrors {
         ErrorRow("client_closed_request", .network),
         ErrorRow(.status(499), .network),
         ErrorRow("server_error", .upstream, retry: true),
-        ErrorRow(.status(401), .authentication, advice: advice),
       ],
       requestIDHeaders: ["x-trace-id", "msh-request-id", "x-request-id"])
   }
