@@ -3,7 +3,7 @@ import Synchronization
 /// Poisoned memory that waits until it is given back, so that a late reader finds the poison. Thread: any.
 enum LoanQuarantine {
   /// Bytes that wait, for all hosts of the process.
-  static let bytesLimit = 4 << 20
+  static let bytesLimit = 1 << 20
 
   /// `@unchecked Sendable`: owned by the quarantine alone.
   private struct Held: @unchecked Sendable {

@@ -17,7 +17,7 @@ public final class MockHost {
   public internal(set) var breaches: [MockBreach] = []
   /// Every line that was logged, as `level message name=value`.
   public internal(set) var logLines: [String] = []
-  /// Every request that the plugin made, the newest last.
+  /// The requests that the plugin made, the newest last: at least the last 1,024, and all of calls that are open.
   public internal(set) var exchanges: [MockExchange] = []
   /// Requests that a host would not carry out, with what was expected and found.
   public internal(set) var refusedRequests: [String] = []
@@ -117,10 +117,14 @@ public final class MockHost {
 
   func hasJobs(of call: prv_call) -> Bool { monitor.locked { queue.hasJobs(of: call) } }
 
+  private static let exchangesKept = 1024
+
   /// Old calls and exchanges are dropped, so that a long run stays small; a handle that is not here is closed.
   func forgetClosed(_ call: MockCall) {
     calls[call.handle] = nil
-    if exchanges.count > 4096 { exchanges.removeAll { $0.isComplete && $0.call == call.handle } }
+    guard exchanges.count >= 2 * Self.exchangesKept else { return }
+    let old = exchanges.dropLast(Self.exchangesKept).filter { !$0.isComplete }
+    exchanges = old + exchanges.suffix(Self.exchangesKept)
   }
 
   /// Runs what is queued, and what that queues, until nothing is left.

@@ -48,6 +48,12 @@ public struct RecordedExchange: Sendable, Equatable {
 public struct RecordingError: Error, Equatable, CustomStringConvertible {
   public var line: Int
   public var message: String
+
+  public init(line: Int, message: String) {
+    self.line = line
+    self.message = message
+  }
+
   public var description: String { "line \(line) of the recording: \(message)" }
 }
 
