@@ -41,12 +41,13 @@ package enum CheckChild {
   }
 
   private static func parse(_ arguments: [String]) -> (Check, CheckContext)? {
-    guard arguments.count >= 5, let check = CheckCatalogue.all.first(where: { $0.id == arguments[0] }),
+    guard arguments.count >= 6, let check = CheckCatalogue.all.first(where: { $0.id == arguments[0] }),
       let seed = UInt64(arguments[3])
     else { return nil }
     let context = CheckContext(
       file: arguments[1], copy: arguments[2], seed: seed, settings: arguments[4],
-      companions: Array(arguments.dropFirst(5)), crumbs: Breadcrumbs(descriptor: crumbsDescriptor))
+      companions: Array(arguments.dropFirst(6)), recording: arguments[5],
+      crumbs: Breadcrumbs(descriptor: crumbsDescriptor))
     return (check, context)
   }
 

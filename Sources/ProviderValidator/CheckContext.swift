@@ -17,16 +17,20 @@ package struct CheckContext: Sendable {
   package let settings: String
   /// Other plugins, which must get along with this one.
   package let companions: [String]
+  /// A file with a chat that the author recorded (`--recording`); empty: the upstream speaks the OpenAI format.
+  package let recording: String
   package let crumbs: Breadcrumbs
 
   package init(
-    file: String, copy: String, seed: UInt64, settings: String, companions: [String], crumbs: Breadcrumbs
+    file: String, copy: String, seed: UInt64, settings: String, companions: [String], recording: String = "",
+    crumbs: Breadcrumbs
   ) {
     self.file = file
     self.copy = copy
     self.seed = seed
     self.settings = settings
     self.companions = companions
+    self.recording = recording
     self.crumbs = crumbs
   }
 

@@ -12,6 +12,8 @@ package struct ValidationRun: Sendable {
   package var seed: UInt64 = 1
   /// Settings for `create`, a JSON object; empty: what the plugin's schema suggests.
   package var settings = ""
+  /// A recorded chat for a plugin that does not speak the OpenAI format; empty: none.
+  package var recording = ""
   /// Other plugins to load beside this one.
   package var companions: [String] = []
   /// Checks at once.
@@ -27,7 +29,7 @@ package struct ValidationRun: Sendable {
 
   /// The command line of the process that runs `check`.
   func childArguments(_ check: Check) -> [String] {
-    [program, "plugin", CheckChild.command, check.id, file, copy, String(seed), settings] + companions
+    [program, "plugin", CheckChild.command, check.id, file, copy, String(seed), settings, recording] + companions
   }
 }
 

@@ -19,6 +19,7 @@ enum ValidateCommand {
       --exclude IDS      all but these
       --seed N           1       what random choices are drawn from
       --settings JSON            what `create` gets; without it what the plugin's schema suggests
+      --recording FILE           a recorded chat, when the plugin's upstream does not speak the OpenAI format
       --with FILES               other plugins that must get along with this one, separated by commas; those that
                                  came with this program are always among them
       --jobs N                   checks at once; without it one for each core
@@ -32,7 +33,7 @@ enum ValidateCommand {
     """
 
   private static let valued: Set<String> = [
-    "--include", "--exclude", "--seed", "--settings", "--with", "--jobs", "--timeout", "--junit",
+    "--include", "--exclude", "--seed", "--settings", "--recording", "--with", "--jobs", "--timeout", "--junit",
   ]
 
   static func run(_ arguments: [String]) -> Int32 {
@@ -60,6 +61,8 @@ enum ValidateCommand {
       run.seed = seed
     }
     run.settings = options["--settings"] ?? ""
+    run.recording = options["--recording"] ?? ""
+    if !run.recording.isEmpty { try ChatRecording.check(run.recording) }
     if !run.settings.isEmpty, (try? JSONValue(parsing: run.settings))?.members == nil {
       throw UsageError(message: "--settings is a JSON object, got '\(run.settings)'")
     }

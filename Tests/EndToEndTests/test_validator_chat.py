@@ -45,3 +45,39 @@ def test_a_provider_without_an_upstream_is_told_what_was_left_out():
 def test_what_we_ship_chats_by_the_contract(plugin):
     done = validate(PLUGINS / f"{plugin}.so", "--include", CHAT_CHECKS)
     assert done.returncode == 0 and " skip" not in done.stdout.split("\n\n")[0], done.stdout
+
+
+RECORDING = """#= text Hello, world.
+#= tokens 3 4
+> POST /chat/completions
+< 200
+< Content-Type: text/event-stream
+| data: {"choices":[{"index":0,"delta":{"content":"Hello, "}}],"model":"m"}
+|
+| data: {"choices":[{"index":0,"delta":{"content":"world."}}]}
+|
+| data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}
+|
+| data: [DONE]
+|
+"""
+
+
+def test_a_recording_takes_the_place_of_the_script(tmp_path):
+    recording = tmp_path / "chat.txt"
+    recording.write_text(RECORDING)
+    found = findings(PLUGINS / "openai-compatible.so", "--include", CHAT_CHECKS, "--recording", str(recording))
+    assert unhappy(found) == {}
+    assert found["chat-basic"]["status"] == found["stream-truncated-upstream"]["status"] == "pass"
+    assert found["stream-error-mapping"]["status"] == "skip" and "recording" in found["stream-error-mapping"]["found"]
+    recording.write_text(RECORDING.replace("#= text Hello, world.", "#= text Hello, moon."))
+    assert unhappy(findings(PLUGINS / "openai-compatible.so", "--include", "chat-basic", "--recording", str(recording)))
+
+
+@pytest.mark.parametrize("text, reason", [("> GET /a\n< 200\n", "no exchange begins with > POST"),
+                                          ("> POST /a\n< 999\n", "line 2"), ("> POST /a\n< 200\n", "#= text")])
+def test_a_recording_that_cannot_be_read_is_told_before_anything_runs(tmp_path, text, reason):
+    recording = tmp_path / "chat.txt"
+    recording.write_text(text)
+    done = validate(PLUGINS / "echo.so", "--recording", str(recording))
+    assert done.returncode == 2 and reason in done.stderr

@@ -10,21 +10,24 @@ enum ChatAnswerChecks {
     "chat-basic", rule: .trueFinish, category: .chat, needs: [],
     proves: "A recorded chat gives its text, finish reason and usage."
   ) { subject throws(CheckStop) in
-    let outcome = try subject.chat(ChatScript.answer)
+    let outcome = try subject.chat(subject.script.answer)
     guard subject.speaksHTTP else {
       let ended = outcome.call.status == PRV_OK && outcome.call.finishReason != nil
       return ended ? .pass() : .fail(expected: "FINISH and PRV_OK", found: "\(outcome.call.status ?? 0)")
     }
-    if let verdict = outcome.differs(from: ChatScript.text) { return verdict }
+    if let verdict = outcome.differs(from: subject.script) { return verdict }
+    guard let tokens = subject.script.tokens else { return .pass("the recording says no usage") }
     let usage = outcome.call.events.last { $0.kind == PRV_EVENT_USAGE }?.usage ?? []
-    guard usage.prefix(2) == [ChatScript.inputTokens, ChatScript.outputTokens] else {
-      return .fail(expected: "usage of 11 input and 7 output tokens", found: usage.isEmpty ? "none" : "\(usage)")
+    guard usage.prefix(2) == tokens[...] else {
+      return .fail(
+        expected: "usage of \(tokens[0]) input and \(tokens[1]) output tokens",
+        found: usage.isEmpty ? "none" : "\(usage)")
     }
     return .pass()
   }
 
   static let nonstream = ChatCheck.make(
-    "chat-nonstream", rule: .trueFinish, category: .chat, needs: [],
+    "chat-nonstream", rule: .trueFinish, category: .chat, needs: .format,
     proves: "A client that wants no stream gets the same answer, also from an upstream that does not stream."
   ) { subject throws(CheckStop) in
     let host = subject.host(upstream: MockUpstream())
@@ -51,13 +54,14 @@ enum ChatAnswerChecks {
   ) { subject throws(CheckStop) in
     let rules: Set<Rule> = [.oneDone, .nothingAfterDone, .handles]
     let answers = [
-      ChatScript.answer, ChatScript.whole, ChatScript.answer.cut(at: 300), ChatScript.answer.reset(at: 300),
+      subject.script.answer, ChatScript.whole, subject.script.answer.cut(at: 300),
+      subject.script.answer.reset(at: 300),
       ChatScript.error(500, "oops"), UpstreamAnswer(body: "nonsense"),
     ]
-    for answer in subject.speaksHTTP ? answers : [ChatScript.answer] {
+    for answer in subject.speaksHTTP ? answers : [subject.script.answer] {
       if let verdict = try subject.chat(answer).breach(of: rules) { return verdict }
     }
-    let host = subject.host(ChatScript.answer)
+    let host = subject.host(subject.script.answer)
     let instance = try subject.instance(on: host)
     var accepted: MockCall?
     var refusal: MockFailure?
@@ -72,7 +76,7 @@ enum ChatAnswerChecks {
   }
 
   static let toolCalls = ChatCheck.make(
-    "stream-tool-calls", rule: .borrowedMemory, category: .chat, needs: [.upstream, .tools],
+    "stream-tool-calls", rule: .borrowedMemory, category: .chat, needs: [.upstream, .tools, .format],
     proves: "Tool calls keep their ids and names, and their arguments join to what the upstream sent."
   ) { subject throws(CheckStop) in
     let outcome = try subject.chat(ChatScript.tools, body: Self.toolRequest)
@@ -99,7 +103,7 @@ enum ChatAnswerChecks {
     + #""parameters":{"type":"object"}}},{"type":"function","function":{"name":"clock"}}]}"#
 
   static let errorMapping = ChatCheck.make(
-    "stream-error-mapping", rule: .trueFinish, category: .chat, needs: .upstream,
+    "stream-error-mapping", rule: .trueFinish, category: .chat, needs: [.upstream, .format],
     proves: "Each way an upstream refuses has the code that says why, and how long to wait."
   ) { subject throws(CheckStop) in
     for row in UpstreamErrorTable.chat {

@@ -41,7 +41,7 @@ enum ChatCancelChecks {
     "cancel-mid-stream", rule: .doneAfterCancel, category: .cancel, needs: .upstream,
     proves: "A call that is cancelled while its answer comes stops, and ends in time as cancelled."
   ) { subject throws(CheckStop) in
-    let outcome = try cancelled(subject, ChatScript.stalled)
+    let outcome = try cancelled(subject, subject.script.stalled)
     if let verdict = late(outcome) { return verdict }
     guard outcome.call.status == PRV_CANCELLED else {
       return .fail(expected: "PRV_CANCELLED in done", found: "\(outcome.call.status ?? 0)")
@@ -62,7 +62,7 @@ enum ChatCancelChecks {
     let seeds = ChatEffort.rounds(raceSeeds)
     for number in 0..<seeds {
       let seed = subject.context.seed &+ UInt64(number)
-      let host = subject.host(ChatScript.answer, seed: seed)
+      let host = subject.host(subject.script.answer, seed: seed)
       let instance = try subject.instance(on: host)
       let call = try subject.open(PRV_CALL_CHAT, on: instance)
       var generator = SeededGenerator(seed: seed)
@@ -83,8 +83,8 @@ enum ChatCancelChecks {
     "cancel-releases-upstream", rule: .doneAfterCancel, category: .cancel, needs: .upstream,
     proves: "After a cancel no exchange is open, and none is begun."
   ) { subject throws(CheckStop) in
-    let head = UpstreamAnswer(headers: ChatScript.answer.headers, steps: [.stall])
-    for answer in [head, ChatScript.answer.stalled(at: 400)] {
+    let head = UpstreamAnswer(headers: subject.script.answer.headers, steps: [.stall])
+    for answer in [head, subject.script.answer.stalled(at: 400)] {
       let host = subject.host(answer)
       let instance = try subject.instance(on: host)
       let call = try subject.open(PRV_CALL_CHAT, on: instance)
@@ -107,7 +107,7 @@ enum ChatCancelChecks {
     "deadline-honoured", rule: .doneAfterCancel, category: .cancel, needs: .upstream,
     proves: "A call whose deadline passes ends within the grace."
   ) { subject throws(CheckStop) in
-    let host = subject.host(ChatScript.stalled)
+    let host = subject.host(subject.script.stalled)
     let instance = try subject.instance(on: host)
     let call = try subject.open(PRV_CALL_CHAT, on: instance, seconds: 5)
     host.run(nanoseconds: 9_000_000_000) { call.isClosed }

@@ -12,6 +12,8 @@ struct ChatNeeds: OptionSet {
   static let health = ChatNeeds(rawValue: 8)
   /// Its functions must not block: it is not one for workers only.
   static let swiftness = ChatNeeds(rawValue: 16)
+  /// The scripted upstream must speak the OpenAI format: the check has words of its own for it.
+  static let format = ChatNeeds(rawValue: 32)
 
   /// Why `subject` does not meet them; nil: it does.
   func reason(against subject: ChatSubject) -> String? {
@@ -24,6 +26,7 @@ struct ChatNeeds: OptionSet {
       return "\(id) does not chat (PRV_CAN_CHAT)"
     }
     if contains(.upstream), !subject.speaksHTTP { return "\(id) has no upstream: it does not use prv.http/1" }
+    if contains(.format), subject.speaksHTTP, subject.script.isRecorded { return "the recording has no such answer" }
     if contains(.tools), !subject.can(PRV_CAN_TOOLS) { return "\(id) calls no tools (PRV_CAN_TOOLS)" }
     if contains(.swiftness), subject.provider.isBlocking { return "\(id) may block (PRV_PROVIDER_BLOCKING)" }
     return nil
@@ -39,10 +42,16 @@ enum ChatCheck {
     Check(id, rule: rule.rawValue, category: category, needs: .instance, proves: proves) {
       (context) throws(CheckStop) in
       let plugin = try context.descriptor()
+      let script: ScriptedChat
+      do throws(ValidationFault) {
+        script = context.recording.isEmpty ? .openAI : try ChatRecording.read(context.recording)
+      } catch {
+        throw CheckStop(.fail(expected: "a recording that can be read", found: error.description))
+      }
       var reasons: [String] = []
       var verdict: Verdict?
       for provider in plugin.description.providers {
-        let subject = ChatSubject(context: context, plugin: plugin, provider: provider)
+        let subject = ChatSubject(context: context, plugin: plugin, provider: provider, script: script)
         if let reason = needs.reason(against: subject) {
           reasons.append(reason)
           continue

@@ -10,7 +10,7 @@ enum ChatFlowChecks {
   private static let eventsPerPause = 8
 
   static let backpressure = ChatCheck.make(
-    "backpressure-slow-consumer", rule: .serialEvents, category: .flow, needs: .upstream,
+    "backpressure-slow-consumer", rule: .serialEvents, category: .flow, needs: [.upstream, .format],
     proves: "A provider that is told to pause does, and goes on where it stopped."
   ) { subject throws(CheckStop) in
     let piece = "forty bytes of an answer that goes on.. "
@@ -35,7 +35,7 @@ enum ChatFlowChecks {
   }
 
   static let concurrent = ChatCheck.make(
-    "concurrent-streams-64", rule: .borrowedMemory, category: .flow, needs: [],
+    "concurrent-streams-64", rule: .borrowedMemory, category: .flow, needs: .format,
     proves: "64 calls at once get each their own answer."
   ) { subject throws(CheckStop) in
     let limit = Int(subject.provider.maxConcurrency)
@@ -73,10 +73,10 @@ enum ChatFlowChecks {
   ) { subject throws(CheckStop) in
     for number in 0..<hoppingSeeds {
       let seed = subject.context.seed &+ number
-      let outcome = try subject.chat(ChatScript.answer, seed: seed)
+      let outcome = try subject.chat(subject.script.answer, seed: seed)
       if let verdict = outcome.breach(of: [.serialEvents]) { return verdict }
       guard subject.speaksHTTP else { continue }
-      if let verdict = outcome.differs(from: ChatScript.text, when: "on changing threads (seed \(seed))") {
+      if let verdict = outcome.differs(from: subject.script, when: "on changing threads (seed \(seed))") {
         return verdict
       }
     }
@@ -89,13 +89,13 @@ enum ChatFlowChecks {
   /// The slowest function of a round of calls. A machine that is busy is slow once, a function that blocks each time.
   private static func slowest(_ subject: ChatSubject) throws(CheckStop) -> (function: ABIFunction, nanoseconds: UInt64)
   {
-    let cancelled = subject.host(ChatScript.stalled)
+    let cancelled = subject.host(subject.script.stalled)
     let instance = try subject.instance(on: cancelled)
     let call = try subject.open(PRV_CALL_CHAT, on: instance)
     cancelled.run()
     instance.cancel(call)
     cancelled.run()
-    var hosts = [try subject.chat(ChatScript.answer).host, cancelled]
+    var hosts = [try subject.chat(subject.script.answer).host, cancelled]
     if subject.can(PRV_CAN_LIST_MODELS) { hosts.append(try subject.ask(PRV_CALL_MODELS, ChatScript.models).host) }
     if subject.can(PRV_CAN_CHECK_HEALTH) { hosts.append(try subject.ask(PRV_CALL_HEALTH, ChatScript.models).host) }
     var result = (function: ABIFunction.callOpen, nanoseconds: UInt64(0))
@@ -128,7 +128,7 @@ enum ChatFlowChecks {
     "stop-with-open-streams", rule: .doneAfterCancel, category: .flow, needs: .upstream,
     proves: "When the instance stops, open calls end within the grace, and then it can be destroyed."
   ) { subject throws(CheckStop) in
-    let host = subject.host(ChatScript.stalled)
+    let host = subject.host(subject.script.stalled)
     let instance = try subject.instance(on: host)
     var calls: [MockCall] = []
     for _ in 0..<3 { calls.append(try subject.open(PRV_CALL_CHAT, on: instance)) }

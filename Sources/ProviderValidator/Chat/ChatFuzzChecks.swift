@@ -14,10 +14,11 @@ enum ChatFuzzChecks {
     proves: "Whatever bytes an upstream sends, the call ends, with text that is UTF-8."
   ) { subject throws(CheckStop) in
     let rounds = ChatEffort.rounds(upstreamSeeds)
+    let bases = [subject.script.answer] + (subject.script.isRecorded ? [] : [ChatScript.tools, ChatScript.whole])
     for number in 0..<rounds {
       let seed = subject.context.seed &+ UInt64(number)
       var generator = SeededGenerator(seed: seed)
-      let base = [ChatScript.answer, ChatScript.tools, ChatScript.whole][generator.below(3)]
+      let base = bases[generator.below(bases.count)]
       var stop: CheckStop?
       do throws(CheckStop) {
         let outcome = try subject.chat(base.garbled(&generator))
@@ -36,7 +37,7 @@ enum ChatFuzzChecks {
   private static let requestSeeds = 100
 
   static let requestJSON = ChatCheck.make(
-    "fuzz-request-json", rule: .text, category: .robustness, needs: [],
+    "fuzz-request-json", rule: .text, category: .robustness, needs: .format,
     proves: "Every request that the contract allows is answered, and reaches the upstream as JSON with its words."
   ) { subject throws(CheckStop) in
     let rounds = ChatEffort.rounds(requestSeeds)
@@ -44,7 +45,7 @@ enum ChatFuzzChecks {
       let seed = subject.context.seed &+ UInt64(number)
       var request = RequestGenerator(seed: seed)
       let body = request.body(tools: subject.can(PRV_CAN_TOOLS))
-      let host = subject.host(ChatScript.answer)
+      let host = subject.host(subject.script.answer)
       let instance = try subject.instance(on: host)
       do throws(MockFailure) {
         let call = try instance.open(PRV_CALL_CHAT, body: body, model: subject.model)
@@ -74,13 +75,13 @@ enum ChatFuzzChecks {
   }
 
   private static let soakCalls = 2_000
-  private static let memoryBytesLimit = 8 << 20
+  private static let memoryBytesLimit = 16 << 20
 
   static let soak = ChatCheck.make(
     "soak", rule: .silentAfterDestroy, category: .robustness, needs: [],
     proves: "Two thousand chats leave no descriptor and no thread behind, and little memory."
   ) { subject throws(CheckStop) in
-    let host = subject.host(ChatScript.answer)
+    let host = subject.host(subject.script.answer)
     let instance = try subject.instance(on: host)
     defer { instance.destroy() }
     func run(_ count: Int) throws(CheckStop) {

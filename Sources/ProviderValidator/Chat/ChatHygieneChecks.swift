@@ -11,9 +11,9 @@ enum ChatHygieneChecks {
     "borrowed-memory-poison", rule: .borrowedMemory, category: .robustness, needs: [],
     proves: "Nothing is read after the call it was lent for: all borrowed memory is overwritten then."
   ) { subject throws(CheckStop) in
-    let outcome = try subject.chat(ChatScript.answer)
+    let outcome = try subject.chat(subject.script.answer)
     if let verdict = outcome.breach(of: [.wholeUTF8]) { return verdict }
-    if subject.speaksHTTP, let verdict = outcome.differs(from: ChatScript.text) { return verdict }
+    if subject.speaksHTTP, let verdict = outcome.differs(from: subject.script) { return verdict }
     // The poison is no UTF-8, and is read as this.
     let mark = "\u{FFFD}"
     let said =
@@ -27,7 +27,7 @@ enum ChatHygieneChecks {
     "late-calls-after-destroy", rule: .silentAfterDestroy, category: .robustness, needs: [],
     proves: "After destroy, with a chat behind it, the plugin calls no host function."
   ) { subject throws(CheckStop) in
-    let outcome = try subject.chat(ChatScript.answer)
+    let outcome = try subject.chat(subject.script.answer)
     let host = outcome.host
     host.run(seconds: 0.3) { host.breaches.contains { $0.rule == .silentAfterDestroy } }
     return outcome.breach(of: [.silentAfterDestroy]) ?? .pass()
@@ -44,7 +44,9 @@ enum ChatHygieneChecks {
     dup2(fileno(file), 2)
     defer { for descriptor in kept { close(descriptor) } }
     let outcome: Result<ChatOutcome, CheckStop>
-    do throws(CheckStop) { outcome = .success(try subject.chat(ChatScript.answer)) } catch { outcome = .failure(error) }
+    do throws(CheckStop) { outcome = .success(try subject.chat(subject.script.answer)) } catch {
+      outcome = .failure(error)
+    }
     dup2(kept[0], 1)
     dup2(kept[1], 2)
     _ = try outcome.get()
@@ -63,7 +65,7 @@ enum ChatHygieneChecks {
   ) { subject throws(CheckStop) in
     let body = #"{"messages":[{"role":"user","content":"\#(prompt)"}]}"#
     let refusal = ChatScript.error(401, "Incorrect API key provided: \(key)", code: "invalid_api_key")
-    for answer in [refusal, ChatScript.answer] {
+    for answer in [refusal, subject.script.answer] {
       let outcome = try subject.chat(answer, body: body)
       let host = outcome.host
       if let line = host.logLines.first(where: { $0.contains(key) || $0.contains(prompt) }) {
@@ -86,7 +88,7 @@ enum ChatHygieneChecks {
   ) { subject throws(CheckStop) in
     let redirect = UpstreamAnswer(
       status: 302, headers: [("Location", "https://elsewhere.invalid/v1/chat/completions")], steps: [])
-    for answer in [ChatScript.answer, redirect] {
+    for answer in [subject.script.answer, redirect] {
       let outcome = try subject.chat(answer)
       if let refused = outcome.host.refusedRequests.first {
         return .fail(expected: "requests a host carries out", found: refused)

@@ -10,18 +10,26 @@ enum ChatStreamChecks {
     "stream-chunking-prime", rule: .wholeUTF8, category: .chat, needs: .upstream,
     proves: "The answer does not depend on where the upstream's bytes are cut, characters included."
   ) { subject throws(CheckStop) in
-    let text = ChatScript.accentedPieces.joined()
+    let script = subject.script
     for bytes in [1, 3, 7] {
-      let outcome = try subject.chat(ChatScript.accented.split(every: bytes))
+      let outcome = try subject.chat(script.accented.split(every: bytes))
       if let verdict = outcome.breach(of: [.wholeUTF8]) { return verdict }
-      if let verdict = outcome.differs(from: text, when: "in pieces of \(bytes) bytes") { return verdict }
+      if let verdict = outcome.differs(
+        from: script.accentedText, reason: script.finish, when: "in pieces of \(bytes) bytes")
+      {
+        return verdict
+      }
     }
-    let body = ChatScript.accented.body
+    let body = script.accented.body
     let inside = body.indices.filter { body[$0] & 0xC0 == 0x80 }
     for offset in inside {
-      let outcome = try subject.chat(ChatScript.accented.split(at: offset))
+      let outcome = try subject.chat(script.accented.split(at: offset))
       if let verdict = outcome.breach(of: [.wholeUTF8]) { return verdict }
-      if let verdict = outcome.differs(from: text, when: "cut at byte \(offset), within a character") { return verdict }
+      if let verdict = outcome.differs(
+        from: script.accentedText, reason: script.finish, when: "cut at byte \(offset), within a character")
+      {
+        return verdict
+      }
     }
     return .pass("\(3 + inside.count) ways to cut")
   }
@@ -30,7 +38,8 @@ enum ChatStreamChecks {
     "stream-order", rule: .trueFinish, category: .chat, needs: [],
     proves: "Tool calls begin before their arguments, in turn, and nothing of the answer follows FINISH."
   ) { subject throws(CheckStop) in
-    for answer in subject.can(PRV_CAN_TOOLS) ? [ChatScript.answer, ChatScript.tools] : [ChatScript.answer] {
+    let withTools = subject.can(PRV_CAN_TOOLS) && !subject.script.isRecorded
+    for answer in [subject.script.answer] + (withTools ? [ChatScript.tools] : []) {
       var order = EventOrder()
       for event in try subject.chat(answer).call.events {
         if let fault = order.take(kind: event.kind, index: event.index) {
@@ -45,10 +54,10 @@ enum ChatStreamChecks {
     "stream-truncated-upstream", rule: .trueFinish, category: .chat, needs: .upstream,
     proves: "An answer that stops before its end fails, and is never told as complete."
   ) { subject throws(CheckStop) in
-    let end = ChatScript.endOffset
+    let end = subject.script.endOffset
     for offset in stride(from: 0, through: end, by: max(1, end / 16)) {
       for (name, answer) in [
-        ("ends", ChatScript.answer.cut(at: offset)), ("breaks", ChatScript.answer.reset(at: offset)),
+        ("ends", subject.script.answer.cut(at: offset)), ("breaks", subject.script.answer.reset(at: offset)),
       ] {
         let call = try subject.chat(answer).call
         let found = "status \(call.status ?? 0)\(call.finishReason == nil ? "" : " after FINISH")"
@@ -65,7 +74,7 @@ enum ChatStreamChecks {
   }
 
   static let unknownFields = ChatCheck.make(
-    "stream-unknown-upstream-fields", rule: .structHead, category: .chat, needs: .upstream,
+    "stream-unknown-upstream-fields", rule: .structHead, category: .chat, needs: [.upstream, .format],
     proves: "Members, comments and lines that a provider does not know do no harm."
   ) { subject throws(CheckStop) in
     try subject.chat(ChatScript.unknown).differs(from: ChatScript.text, when: "with unknown members") ?? .pass()

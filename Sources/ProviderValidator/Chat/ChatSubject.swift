@@ -12,6 +12,7 @@ struct ChatSubject {
   let context: CheckContext
   let plugin: PluginDescriptor
   let provider: ProviderDescription
+  let script: ScriptedChat
 
   /// Whether it can reach an upstream at all.
   var speaksHTTP: Bool {
@@ -20,9 +21,10 @@ struct ChatSubject {
 
   func can(_ capability: UInt64) -> Bool { provider.capabilities & capability != 0 }
 
-  /// A model to ask for: the first of the built-in catalogue.
+  /// A model to ask for: the script's, or the first of the built-in catalogue.
   var model: String {
-    (try? JSONValue(parsing: provider.modelsJSON))?.array?.first?["id"]?.string ?? "mock-model"
+    if let model = script.model { return model }
+    return (try? JSONValue(parsing: provider.modelsJSON))?.array?.first?["id"]?.string ?? "mock-model"
   }
 
   // MARK: - Hosts and instances
@@ -41,7 +43,7 @@ struct ChatSubject {
   }
 
   func host(_ answer: UpstreamAnswer, seed: UInt64? = nil) -> MockHost {
-    host(seed: seed, upstream: MockUpstream([.init(method: "POST", path: "", answer: answer)] + ChatScript.modelRoutes))
+    host(seed: seed, upstream: MockUpstream([.init(method: "POST", path: "", answer: answer)] + script.routes))
   }
 
   /// What `create` gets: as for every check, but its upstream is the mock's.
@@ -118,6 +120,11 @@ struct ChatOutcome {
     return .fail(
       expected: found.breach.expected, found: "\(found.breach.found), at \(found.breach.function)",
       rule: found.rule.rawValue)
+  }
+
+  /// nil: the call ended well, and said what `script` says.
+  func differs(from script: ScriptedChat, when circumstance: String = "") -> Verdict? {
+    differs(from: script.text, reason: script.finish, when: circumstance)
   }
 
   /// nil: the text is `text`, and the call ended well for `reason`.

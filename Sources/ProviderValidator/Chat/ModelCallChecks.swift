@@ -8,7 +8,7 @@ enum ModelCallChecks {
   static let all = [basic, upstreamErrors, health]
 
   static let basic = ChatCheck.make(
-    "models-basic", rule: .text, category: .models, needs: .models,
+    "models-basic", rule: .text, category: .models, needs: [.models, .format],
     proves: "Listing models gives objects with distinct ids, then FINISH and one done."
   ) { subject throws(CheckStop) in
     let outcome = try subject.ask(PRV_CALL_MODELS, ChatScript.models)
@@ -29,7 +29,7 @@ enum ModelCallChecks {
   }
 
   static let upstreamErrors = ChatCheck.make(
-    "models-upstream-errors", rule: .trueFinish, category: .models, needs: [.models, .upstream],
+    "models-upstream-errors", rule: .trueFinish, category: .models, needs: [.models, .upstream, .format],
     proves: "When the upstream refuses or garbles its list, the call fails with the code that says why."
   ) { subject throws(CheckStop) in
     for row in UpstreamErrorTable.models {
@@ -45,7 +45,7 @@ enum ModelCallChecks {
   }
 
   static let health = ChatCheck.make(
-    "health-states", rule: .trueFinish, category: .models, needs: .health,
+    "health-states", rule: .trueFinish, category: .models, needs: [.health, .format],
     proves: "A health check tells an upstream that is well, slow, down or silent apart."
   ) { subject throws(CheckStop) in
     let states: [(name: String, answer: UpstreamAnswer, isHealthy: Bool)] = [

@@ -459,7 +459,10 @@ static const prv_plugin plugin = {
     .providers = providers, .provider_count = 1, .provider_stride = sizeof providers[0], .create = create};
 
 PRV_EXPORT int32_t prv_plugin_entry_v1(const prv_handshake *handshake, prv_reply *reply) {
-  if (handshake->magic != PRV_MAGIC || handshake->min_abi_minor > PRV_ABI_MINOR) return PRV_E_INCOMPATIBLE;
+  if (handshake->magic != PRV_MAGIC || handshake->min_abi_minor > PRV_ABI_MINOR) {
+    reply->error.write(reply->error.ctx, TEXT("built for ABI 1.0, and the host asks for another"));
+    return PRV_E_INCOMPATIBLE;
+  }
   reply->plugin = &plugin;
   return PRV_OK;
 }
