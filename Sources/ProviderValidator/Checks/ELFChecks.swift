@@ -51,7 +51,9 @@ enum ELFChecks {
     let missing = image.needed.filter { name in !isFound(name, image, beside: context.copy) }
     return missing.isEmpty
       ? .pass(image.needed.joined(separator: " "))
-      : .fail(expected: "every needed library can be found", found: "not found: \(missing.joined(separator: ", "))")
+      : .fail(
+        expected: "every needed library can be found, from a private copy of the plugin too",
+        found: "not found: \(missing.joined(separator: ", "))")
   }
 
   /// Whether the system's loader finds the library `name` for a plugin at `plugin`.
