@@ -7,10 +7,12 @@ PYTHON ?= python3
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 BUILD := .build/$(CONFIGURATION)
 PLUGINS := echo openai-compatible kimi glm
+# What a provider in Swift is built against; SDK/Package.swift has the same list.
+SDK_MODULES := CProviderABI Bytes JSON Wire ProviderAPI OpenAIWire ProviderContract ProviderTesting
 VENV := .build/venv
 BENCH_VENV := .build/venv-bench
 
-.PHONY: help build run simulate mutants test test-long million tsan asan sanitize lint format bench bench-short install clean
+.PHONY: help build run simulate mutants test test-long million tsan asan sanitize lint format bench bench-short scaffold install clean
 .DEFAULT_GOAL := build
 
 help: ## print this list
@@ -66,11 +68,11 @@ mutants: ## whether the simulation catches each fault of a list
 	$(PYTHON) Tests/Simulation/mutants.py
 
 lint: ## the formatter in strict mode, and the repository's own rules
-	swift format lint --strict --recursive --parallel $(wildcard Sources Plugins Tests Examples) Package.swift
+	swift format lint --strict --recursive --parallel $(wildcard Sources Plugins Tests Examples SDK) Package.swift
 	$(PYTHON) Tests/check_repository.py
 
 format: ## rewrite the Swift files as the formatter wants them
-	swift format --in-place --recursive --parallel $(wildcard Sources Plugins Tests Examples) Package.swift
+	swift format --in-place --recursive --parallel $(wildcard Sources Plugins Tests Examples SDK) Package.swift
 
 bench: build $(BENCH_VENV)/installed ## measure, and rewrite the table of Benchmarks/README.md
 	$(BENCH_VENV)/bin/python Benchmarks/bench.py --write
@@ -78,12 +80,19 @@ bench: build $(BENCH_VENV)/installed ## measure, and rewrite the table of Benchm
 bench-short: build $(BENCH_VENV)/installed ## one quick round of each measurement, printed only
 	$(BENCH_VENV)/bin/python Benchmarks/bench.py --short
 
+scaffold: ## write anew what `patchbay plugin new` carries, after a change of Examples or of the header
+	$(PYTHON) Examples/embed.py
+
 install: build ## lay out DESTDIR+PREFIX: runs on a machine without a toolchain
 	install -D -m 0755 $(BUILD)/patchbay $(DESTDIR)$(PREFIX)/bin/patchbay
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/patchbay/plugins
 	install -m 0755 $(PLUGINS:%=$(BUILD)/plugins/%.so) $(DESTDIR)$(PREFIX)/lib/patchbay/plugins/
 	cd $(DESTDIR)$(PREFIX)/lib/patchbay && sha256sum $(PLUGINS:%=plugins/%.so) > SHA256SUMS
 	install -D -m 0644 patchbay.example.json5 $(DESTDIR)$(PREFIX)/share/patchbay/patchbay.example.json5
+	install -D -m 0644 Sources/CProviderABI/include/provider_abi.h $(DESTDIR)$(PREFIX)/include/patchbay/provider_abi.h
+	install -D -m 0644 SDK/Package.swift $(DESTDIR)$(PREFIX)/share/patchbay/sdk/Package.swift
+	for file in $$(cd Sources && find $(SDK_MODULES) -type f); do \
+	  install -D -m 0644 Sources/$$file $(DESTDIR)$(PREFIX)/share/patchbay/sdk/Sources/$$file || exit 1; done
 
 clean: ## remove everything that was built
 	rm -rf .build $(TSAN) $(ASAN)

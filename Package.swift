@@ -66,6 +66,7 @@ let package = Package(
     library("ProviderTesting", dependencies: ["ProviderContract", "Wire", "JSON", "Bytes", "CProviderABI"]),
     library("OpenAIWire", dependencies: ["ProviderAPI", "JSON", "Bytes"]),
     library("LoadTest", dependencies: ["JSON", "Bytes"]),
+    library("Scaffold"),
     library("Decisions"),
     library(
       "Host", dependencies: ["Decisions", "ProviderContract", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
@@ -74,7 +75,9 @@ let package = Package(
       dependencies: ["Host", "ProviderTesting", "ProviderContract", "JSON", "Bytes", "CProviderABI", "CLinux"]),
     .executableTarget(
       name: "patchbay",
-      dependencies: ["Host", "ProviderValidator", "Decisions", "LoadTest", "Wire", "JSON", "Bytes", "CLinux"],
+      dependencies: [
+        "Host", "ProviderValidator", "Decisions", "LoadTest", "Scaffold", "Wire", "JSON", "Bytes", "CLinux",
+      ],
       swiftSettings: settings),
     // The decision core in a simulated world: `make simulate`.
     .executableTarget(
@@ -103,6 +106,7 @@ let package = Package(
       dependencies: ["Decisions", "ProviderContract", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"],
       exclude: ["Fixtures"]),
     tests(of: "Decisions"),
+    tests(of: "Scaffold"),
     // Fixtures: deliberately broken plugins in C, one per check.
     tests(of: "ProviderValidator", dependencies: ["ProviderContract", "JSON"], exclude: ["Fixtures"]),
   ]

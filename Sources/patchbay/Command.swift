@@ -20,7 +20,7 @@ enum Command: String, CaseIterable {
     case .reload: "make a running host read its configuration anew"
     case .chat: "ask a running host one question; the answer streams to the terminal"
     case .status: "show a running host on one screen"
-    case .plugin: "list the plugins, show what one contains, or validate one"
+    case .plugin: "list the plugins, show what one contains, validate one, begin a new one"
     case .stress: "load a running host with as many calls as it takes, and judge it"
     case .soak: "call a running host calmly for a day, and judge it"
     }
@@ -71,11 +71,15 @@ enum Command: String, CaseIterable {
              patchbay plugin install FILE [--config FILE] [--directory DIRECTORY] [--name NAME.so]
              patchbay plugin unquarantine FILE|SHA256 [--config FILE]
              patchbay plugin validate FILE [OPTIONS]; see patchbay plugin validate --help
+             patchbay plugin new NAME --language swift|c [--directory DIRECTORY] [--patchbay PATH]
 
       list shows what the plugin directories hold, and what a host that runs with this configuration made of it.
       install looks at FILE in a process of its own, puts it into the first plugin directory in one step, and tells what
       the running host made of it.
-      Exit status 0: every plugin can be loaded; 1: one was refused; the reason and remedy are shown.
+      new writes a provider with its tests into a new DIRECTORY (./NAME), which builds without a network. In Swift it
+      builds against PATH: a checkout of Patchbay, or its installed SDK, which is found by itself.
+      Exit status 0: every plugin can be loaded; 1: one was refused, or nothing was written; the reason and remedy are
+      shown.
       """
     case .stress:
       """
@@ -162,7 +166,9 @@ enum Command: String, CaseIterable {
     case .stress: try LoadCommand.run(.stress, Options(arguments, valued: LoadCommand.valued, flags: ["--json"]))
     case .soak: try LoadCommand.run(.soak, Options(arguments, valued: LoadCommand.valued, flags: ["--json"]))
     case .plugin:
-      try PluginCommand.run(Options(arguments, valued: ["--config", "--directory", "--name"], flags: ["--json"]))
+      try PluginCommand.run(
+        Options(
+          arguments, valued: ["--config", "--directory", "--name", "--language", "--patchbay"], flags: ["--json"]))
     }
   }
 }

@@ -2,7 +2,8 @@ import Host
 import JSON
 import ProviderValidator
 
-/// `patchbay plugin list` and `info`: what was found, what it offers, and why the rest was refused.
+/// `patchbay plugin list` and `info`: what was found, what it offers, and why the rest was refused. The other
+/// subcommands have files of their own.
 enum PluginCommand {
   /// Runs a subcommand that has its own options and exit statuses; nil: it is none of these.
   static func runOwnSubcommand(_ arguments: [String]) -> Int32? {
@@ -25,12 +26,13 @@ enum PluginCommand {
     case "install" where options.positional.count == 2:
       return try PluginInstallCommand.run(options, file: options.positional[1])
     case "install": throw UsageError(message: "install needs one FILE")
+    case "new": return try PluginNewCommand.run(options)
     case "unquarantine" where options.positional.count == 2: return try unquarantine(options.positional[1], options)
     case "unquarantine": throw UsageError(message: "unquarantine needs one FILE or SHA256")
     case "list": throw UsageError(message: "list takes no arguments")
     case "info": throw UsageError(message: "info needs one FILE")
     case let other?: throw UsageError(message: "unknown subcommand '\(other)'")
-    case nil: throw UsageError(message: "list, info, install, unquarantine or validate is missing")
+    case nil: throw UsageError(message: "list, info, install, unquarantine, validate or new is missing")
     }
   }
 

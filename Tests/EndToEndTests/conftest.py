@@ -5,13 +5,15 @@ import contextlib
 import inspect
 import pathlib
 import select
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from fake_upstream import FakeUpstream, provider
-from host import BINARY, PATIENCE, Host, configuration
+from host import BINARY, PATIENCE, ROOT, Host, configuration
+from provider_builds import install, run
 
 TEST_SECONDS = 120
 
@@ -102,3 +104,36 @@ def llama(tmp_path_factory) -> str:
         process.terminate()
         process.wait(20)
         process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def prefix(tmp_path_factory) -> pathlib.Path:
+    """An installation, with its SDK."""
+    return install(tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture(scope="session")
+def new_c_provider(prefix, tmp_path_factory) -> pathlib.Path:
+    """The folder of a provider in C that the installed command wrote; built."""
+    folder = tmp_path_factory.mktemp("c")
+    run(str(prefix / "bin" / "patchbay"), "plugin", "new", "echo-c", "--language", "c", cwd=folder)
+    run("make", cwd=folder / "echo-c")
+    return folder / "echo-c"
+
+
+@pytest.fixture(scope="session")
+def new_swift_provider(prefix, tmp_path_factory) -> pathlib.Path:
+    """The same in Swift, against the installed SDK, which the command finds by itself."""
+    folder = tmp_path_factory.mktemp("swift")
+    run(str(prefix / "bin" / "patchbay"), "plugin", "new", "echo-swift", "--language", "swift", cwd=folder)
+    run("make", cwd=folder / "echo-swift")
+    return folder / "echo-swift"
+
+
+@pytest.fixture(scope="session")
+def rust_provider(tmp_path_factory) -> pathlib.Path:
+    """Examples/rust, copied and built."""
+    folder = tmp_path_factory.mktemp("rust") / "echo-rust"
+    shutil.copytree(ROOT / "Examples" / "rust", folder)
+    run("make", cwd=folder)
+    return folder

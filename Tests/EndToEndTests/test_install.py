@@ -1,31 +1,33 @@
 """What `make install` lays out runs by itself: no toolchain, no library of it, no source tree."""
 
 import pathlib
+import re
 import stat
 import subprocess
 
 import pytest
 
-from host import BUILD, ROOT, environment
+from host import ROOT, environment
 
 NAMES = ["echo", "glm", "kimi", "openai-compatible"]
 
 
+SDK = re.search(r"^SDK_MODULES := (.+)$", (ROOT / "Makefile").read_text(), re.M)[1].split()
+
+
 @pytest.fixture
-def installed(tmp_path) -> pathlib.Path:
-    """The root of an installation; `-o build` takes the build as it is."""
-    done = subprocess.run(
-        ["make", "-o", "build", "install", f"BUILD={BUILD}", f"DESTDIR={tmp_path}", "PREFIX=/usr"], cwd=ROOT,
-        capture_output=True, text=True, env=environment())
-    assert done.returncode == 0, done.stderr
-    return tmp_path / "usr"
+def installed(prefix) -> pathlib.Path:
+    return prefix
 
 
 def test_every_file_is_in_its_place(installed):
     files = sorted(str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file())
-    assert files == ["bin/patchbay", "lib/patchbay/SHA256SUMS",
-                     *(f"lib/patchbay/plugins/{name}.so" for name in NAMES),
-                     "share/patchbay/patchbay.example.json5"]
+    sdk = [str(path.relative_to(ROOT)) for module in SDK for path in (ROOT / "Sources" / module).rglob("*")
+           if path.is_file()]
+    assert files == sorted([
+        "bin/patchbay", "include/patchbay/provider_abi.h", "lib/patchbay/SHA256SUMS",
+        *(f"lib/patchbay/plugins/{name}.so" for name in NAMES), "share/patchbay/patchbay.example.json5",
+        "share/patchbay/sdk/Package.swift", *(f"share/patchbay/sdk/{path}" for path in sdk)])
     for name in NAMES:
         mode = (installed / "lib" / "patchbay" / "plugins" / f"{name}.so").stat().st_mode
         assert stat.S_IMODE(mode) == 0o755

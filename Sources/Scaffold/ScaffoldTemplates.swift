@@ -1,0 +1,1027 @@
+// swift-format-ignore-file
+// Written by Examples/embed.py (`make scaffold`); change what it reads.
+
+/// What the command carries to write a new provider: Examples/c, Examples/swift, and the header.
+enum ScaffoldTemplates {
+static let c: [(path: String, text: String)] = [
+("echo.c", ##"""
+/* A whole Patchbay provider in C: it answers with the last user message. All it needs is provider_abi.h. */
+#include "provider_abi.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Whether the other side's struct is long enough to have this field (C1). */
+#define HAS(pointer, field) \
+  ((pointer)->size >= (size_t)((const char *)(&(pointer)->field + 1) - (const char *)(pointer)))
+
+static int32_t fail(prv_sink error, int32_t status, prv_str text) {
+  if (error.write) error.write(error.ctx, text);
+  return status;
+}
+
+/* ---- The request's body: JSON that the host has checked, so every value ends before the body does ---------------- */
+
+static const char *space(const char *p) {
+  while (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n') p++;
+  return p;
+}
+
+/* The place behind the value that begins at p. */
+static const char *skip(const char *p) {
+  int depth = 0;
+  do {
+    if (*p == '"') {
+      for (p++; *p != '"'; p++) p += *p == '\\';
+    }
+    depth += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
+    p++;
+  } while (depth > 0);
+  return p;
+}
+
+/* The value of a member; NULL when the object has none of this name, or is no object. */
+static const char *member(const char *object, const char *name) {
+  const char *key = space(object + 1);
+  while (*object == '{' && *key == '"') {
+    const char *end = skip(key), *value = space(space(end) + 1);
+    if ((size_t)(end - key) == strlen(name) + 2 && memcmp(key + 1, name, strlen(name)) == 0) return value;
+    while (*value != ',' && *value != '}') value = skip(value);
+    key = *value == ',' ? space(value + 1) : value;
+  }
+  return NULL;
+}
+
+/* The first element of the array at p; NULL when it is empty, or no array. */
+static const char *first(const char *p) {
+  if (!p || *p != '[') return NULL;
+  p = space(p + 1);
+  return *p == ']' ? NULL : p;
+}
+
+/* The element after the one at p; NULL at the end. */
+static const char *next(const char *p) {
+  while (*p != ',' && *p != ']') p = space(skip(p));
+  return *p == ',' ? space(p + 1) : NULL;
+}
+
+static int says(const char *value, const char *text) {
+  return value && *value == '"' && strncmp(value + 1, text, strlen(text)) == 0 && value[strlen(text) + 1] == '"';
+}
+
+static uint32_t hex(const char *p) {
+  char digits[5] = {p[0], p[1], p[2], p[3], 0};
+  return (uint32_t)strtoul(digits, NULL, 16);
+}
+
+/* Writes the content of the JSON string at p as UTF-8, which is never longer; returns its end. */
+static char *unescape(const char *p, char *out) {
+  for (p++; *p != '"'; p++) {
+    if (*p != '\\') { *out++ = *p; continue; }
+    const char *plain = strchr("b\bf\fn\nr\rt\t", *++p);
+    if (*p != 'u') { *out++ = plain ? plain[1] : *p; continue; }
+    uint32_t c = hex(p + 1);
+    p += 4;
+    if (c >> 10 == 0x36) { c = 0x10000 + ((c & 0x3FF) << 10 | (hex(p + 3) & 0x3FF)); p += 6; }
+    int tail = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    *out++ = (char)(tail ? 0xFF00u >> (tail + 1) | c >> 6 * tail : c);
+    while (tail--) *out++ = (char)(0x80 | (c >> 6 * tail & 0x3F));
+  }
+  return out;
+}
+
+/* Writes the text of a message: its content, or the joined `text` parts of it. */
+static char *unescape_content(const char *content, char *out) {
+  if (content && *content == '"') return unescape(content, out);
+  for (const char *part = first(content); part; part = next(part)) {
+    const char *text = says(member(part, "type"), "text") ? member(part, "text") : NULL;
+    if (text && *text == '"') out = unescape(text, out);
+  }
+  return out;
+}
+
+/* ---- The provider ----------------------------------------------------------------------------------------------- */
+
+/* Ends an answer of which every piece was sent. */
+static void finish(const prv_host *host, prv_call call) {
+  prv_event finish = {.size = sizeof finish, .kind = PRV_EVENT_FINISH, .name = PRV_LITERAL("stop")};
+  prv_done done = {.size = sizeof done, .status = PRV_OK};
+  host->emit(host->ctx, call, &finish);
+  host->done(host->ctx, call, &done);
+}
+
+static void give_up(const prv_host *host, prv_call call, int32_t status) {
+  prv_done done = {.size = sizeof done, .status = status};
+  host->done(host->ctx, call, &done);
+}
+
+static int32_t call_open(void *self, const prv_call_request *request, prv_call call, void **context, prv_sink error) {
+  const prv_host *host = self;
+  if (request->kind != PRV_CALL_CHAT) {
+    return fail(error, PRV_E_UNSUPPORTED, (prv_str)PRV_LITERAL("this provider only chats"));
+  }
+  if (request->body_json.len == 0) {
+    return fail(error, PRV_E_INVALID_ARGUMENT, (prv_str)PRV_LITERAL("a chat has no body; expected prv.chat/1"));
+  }
+  const char *body = space(request->body_json.ptr), *question = NULL;
+  for (const char *m = first(member(body, "messages")); m; m = next(m)) {
+    if (says(member(m, "role"), "user")) question = member(m, "content");
+  }
+  char *answer = malloc((size_t)request->body_json.len);
+  if (!answer) return fail(error, PRV_E_NO_MEMORY, (prv_str)PRV_LITERAL("no memory for the answer"));
+  prv_event text = {.size = sizeof text, .kind = PRV_EVENT_TEXT};
+  text.text = (prv_str){answer, (uint64_t)(unescape_content(question, answer) - answer)};
+  int32_t status = text.text.len > 0 ? host->emit(host->ctx, call, &text) : PRV_OK;
+  free(answer);
+  /* The context is the call while its end is still owed, and NULL once it was said. */
+  *context = status == PRV_PAUSE ? (void *)(uintptr_t)call : NULL;
+  if (status == PRV_OK) finish(host, call);
+  if (status != PRV_OK && status != PRV_PAUSE) give_up(host, call, status < 0 ? PRV_E_INTERNAL : PRV_CANCELLED);
+  return PRV_OK;
+}
+
+static void call_resume(void *self, void *context) {
+  if (context) finish(self, (prv_call)(uintptr_t)context);
+}
+
+static void call_cancel(void *self, void *context, uint32_t reason) {
+  (void)reason;
+  if (context) give_up(self, (prv_call)(uintptr_t)context, PRV_CANCELLED);
+}
+
+static void call_close(void *self, void *context) { (void)self, (void)context; }
+static void destroy(void *self) { (void)self; }
+
+static int32_t create(const prv_plugin *plugin, prv_str id, const prv_host *host, prv_str config,
+                      prv_provider *instance, prv_sink error) {
+  (void)plugin, (void)config;
+  const prv_str own = PRV_LITERAL("echo-c");
+  if (id.len != own.len || memcmp(id.ptr, own.ptr, id.len) != 0) {
+    return fail(error, PRV_E_NOT_FOUND, (prv_str)PRV_LITERAL("this plugin has one provider, echo-c"));
+  }
+  prv_provider made = {.size = sizeof made, .self = (void *)host, .destroy = destroy, .call_open = call_open,
+                       .call_cancel = call_cancel, .call_resume = call_resume, .call_close = call_close};
+  if (instance->size < made.size) made.size = instance->size; /* an older host: write only what it has */
+  memcpy(instance, &made, made.size);
+  return PRV_OK;
+}
+
+static const prv_provider_desc providers[] = {{
+    .size = sizeof(prv_provider_desc), .id = PRV_LITERAL("echo-c"), .display_name = PRV_LITERAL("Echo in C"),
+    .capabilities = PRV_CAN_CHAT | PRV_CAN_STREAM, .models_json = PRV_LITERAL("[{\"id\":\"echo-c-1\"}]")}};
+
+static const prv_plugin plugin = {
+    .size = sizeof(prv_plugin), .abi_minor = PRV_ABI_MINOR, .id = PRV_LITERAL("com.example.echo-c"),
+    .name = PRV_LITERAL("Echo in C"), .vendor = PRV_LITERAL("Example"), .version = PRV_LITERAL("1.0.0"),
+    .providers = providers, .provider_count = 1, .provider_stride = sizeof providers[0], .create = create};
+
+int32_t prv_plugin_entry_v1(const prv_handshake *handshake, prv_reply *reply) {
+  if (handshake->magic != PRV_MAGIC) {
+    return fail(reply->error, PRV_E_INCOMPATIBLE, (prv_str)PRV_LITERAL("the handshake's magic is not PRV_MAGIC"));
+  }
+  if (HAS(handshake, min_abi_minor) && handshake->min_abi_minor > PRV_ABI_MINOR) {
+    return fail(reply->error, PRV_E_INCOMPATIBLE, (prv_str)PRV_LITERAL("built for an older minor; rebuild the plugin"));
+  }
+  reply->plugin = &plugin;
+  return PRV_OK;
+}
+
+"""##),
+("run_test.c", ##"""
+/* Plays the host for echo-c.so: shakes hands, makes an instance, asks, and compares what comes. No network, no time. */
+#include "provider_abi.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char said[256];      /* the texts of the answer, joined */
+static int finishes, dones; /* how often each came */
+static int32_t done_status, emit_answer;
+
+static int32_t emit(void *ctx, prv_call call, const prv_event *event) {
+  (void)ctx, (void)call;
+  if (event->kind == PRV_EVENT_TEXT) strncat(said, event->text.ptr, (size_t)event->text.len);
+  if (event->kind == PRV_EVENT_FINISH) finishes++;
+  return event->kind == PRV_EVENT_TEXT ? emit_answer : PRV_OK;
+}
+
+static int32_t done(void *ctx, prv_call call, const prv_done *end) {
+  (void)ctx, (void)call;
+  dones++;
+  done_status = end->status;
+  return PRV_OK;
+}
+
+static const void *get_service(void *ctx, prv_str id) {
+  (void)ctx, (void)id;
+  return NULL; /* this provider needs no service */
+}
+
+static void print(void *ctx, prv_str text) {
+  (void)ctx;
+  printf("  it says: %.*s\n", (int)text.len, text.ptr);
+}
+
+static void expect(int holds, const char *what) {
+  printf("%s %s\n", holds ? "ok  " : "FAIL", what);
+  if (!holds) exit(1);
+}
+
+static prv_str text_of(const char *text) { return (prv_str){text, strlen(text)}; }
+
+/* Opens a chat whose first event is answered with `answer`. */
+static void *ask(const prv_provider *provider, const char *body, int32_t answer) {
+  prv_call_request request = {.size = sizeof request, .flags = PRV_CALL_STREAM, .kind = PRV_CALL_CHAT, .attempt = 1,
+                              .request_id = PRV_LITERAL("r1"), .model = PRV_LITERAL("echo-c-1"),
+                              .body_schema = PRV_LITERAL("prv.chat/1"), .body_json = text_of(body)};
+  void *context = NULL;
+  said[0] = 0, finishes = dones = 0, emit_answer = answer;
+  expect(provider->call_open(provider->self, &request, 1, &context, (prv_sink){NULL, print}) == PRV_OK, "a chat opens");
+  return context;
+}
+
+int main(int count, char **arguments) {
+  static const prv_host host = {.size = sizeof host, .name = PRV_LITERAL("test"), .version = PRV_LITERAL("1"),
+                                .get_service = get_service, .emit = emit, .done = done};
+  void *library = dlopen(count > 1 ? arguments[1] : "./echo-c.so", RTLD_NOW | RTLD_LOCAL);
+  if (!library) printf("  %s\n", dlerror());
+  expect(library != NULL, "the library loads");
+  int32_t (*entry)(const prv_handshake *, prv_reply *);
+  *(void **)&entry = dlsym(library, "prv_plugin_entry_v1");
+  expect(entry != NULL, "it exports its entry");
+
+  prv_handshake handshake = {.size = sizeof handshake, .magic = PRV_MAGIC, .abi_minor = PRV_ABI_MINOR};
+  prv_reply reply = {.size = sizeof reply, .error = {NULL, print}};
+  expect(entry(&handshake, &reply) == PRV_OK && reply.plugin, "it shakes hands");
+  const prv_plugin *plugin = reply.plugin;
+  handshake.magic = 1;
+  expect(entry(&handshake, &reply) == PRV_E_INCOMPATIBLE, "it refuses a host that is none");
+
+  prv_provider provider = {.size = sizeof provider};
+  expect(plugin->create(plugin, text_of("echo-c2"), &host, text_of("{}"), &provider, (prv_sink){NULL, print}) ==
+             PRV_E_NOT_FOUND, "it knows no other provider");
+  expect(plugin->create(plugin, plugin->providers->id, &host, text_of("{}"), &provider, (prv_sink){NULL, print}) ==
+             PRV_OK, "it makes an instance");
+
+  const char *body = "{\"messages\":[{\"role\":\"user\",\"content\":\"gr\\u00fc\\u00df dich\"}]}";
+  void *context = ask(&provider, body, PRV_OK);
+  expect(strcmp(said, "gr\xc3\xbc\xc3\x9f dich") == 0, "the answer is the last user message");
+  expect(finishes == 1 && dones == 1 && done_status == PRV_OK, "it ends once");
+  provider.call_close(provider.self, context);
+
+  context = ask(&provider, body, PRV_PAUSE);
+  expect(finishes == 0 && dones == 0, "it waits while the client is slow");
+  provider.call_resume(provider.self, context);
+  expect(finishes == 1 && dones == 1 && done_status == PRV_OK, "and goes on after it");
+  provider.call_close(provider.self, context);
+
+  context = ask(&provider, body, PRV_PAUSE);
+  provider.call_cancel(provider.self, context, PRV_CANCEL_CLIENT);
+  expect(finishes == 0 && dones == 1 && done_status == PRV_CANCELLED, "a cancelled call ends once, without a finish");
+  provider.call_close(provider.self, context);
+
+  provider.destroy(provider.self);
+  puts("passed");
+  return 0;
+}
+
+"""##),
+("Makefile", ##"""
+# The provider echo-c: `make`, `make test`, `make validate`.
+NAME := echo-c
+INCLUDE ?= ../../Sources/CProviderABI/include
+PATCHBAY ?= patchbay
+CFLAGS ?= -O2 -Wall -Wextra
+PLUGIN_FLAGS := -std=c11 -shared -fPIC -fvisibility=hidden
+
+$(NAME).so: echo.c $(INCLUDE)/provider_abi.h
+	$(CC) $(CFLAGS) $(PLUGIN_FLAGS) -I $(INCLUDE) -o $@ echo.c
+	chmod 0755 $@
+
+.PHONY: test validate clean
+test: $(NAME).so run_test.c
+	$(CC) $(CFLAGS) -std=c11 -I $(INCLUDE) -o run_test run_test.c -ldl
+	./run_test ./$(NAME).so
+
+validate: $(NAME).so
+	$(PATCHBAY) plugin validate $(NAME).so
+
+clean:
+	rm -f $(NAME).so run_test
+
+"""##),
+("README.md", ##"""
+# Echo in C
+
+`echo-c`, a provider for Patchbay, in C. It takes a C compiler and `make`.
+
+```
+make            build echo-c.so
+make test       play the host for it: no network, no key, no time
+make validate   let Patchbay hold it against the contract (PATCHBAY=/path/to/patchbay where it is not on the PATH)
+```
+
+To use it, copy `echo-c.so` into a directory of `plugins.directories` and name it in the configuration:
+
+```json5
+{ providers: [{ id: "echo-c", plugin: "echo-c" }] }
+```
+
+"""##),
+(".gitignore", ##"""
+*.so
+run_test
+
+"""##),
+]
+
+static let swift: [(path: String, text: String)] = [
+("Package.swift", ##"""
+// swift-tools-version: 6.3
+import PackageDescription
+
+let package = Package(
+  name: "echo-swift",
+  products: [
+    .library(name: "echo-swift", type: .dynamic, targets: ["EchoSwiftProviderEntry"])
+  ],
+  dependencies: [
+    .package(name: "patchbay", path: "../..")
+  ],
+  targets: [
+    .target(
+      name: "EchoSwiftProvider",
+      dependencies: [.product(name: "ProviderAPI", package: "patchbay")]),
+    // What makes it a plugin. No test may depend on it: the library carries its own Swift runtime, and exports one
+    // symbol (PRV-R001).
+    .target(
+      name: "EchoSwiftProviderEntry",
+      dependencies: ["EchoSwiftProvider"],
+      linkerSettings: [
+        .unsafeFlags([
+          "-static-stdlib",
+          "-Xlinker", "--version-script=\(Context.packageDirectory)/exports.map",
+          "-Xlinker", "-z", "-Xlinker", "nodelete",
+          "-Xlinker", "--gc-sections",
+          "-Xlinker", "-s",
+        ])
+      ]),
+    .testTarget(
+      name: "EchoSwiftProviderTests",
+      dependencies: ["EchoSwiftProvider", .product(name: "ProviderTesting", package: "patchbay")]),
+  ],
+  swiftLanguageModes: [.v6]
+)
+
+"""##),
+("exports.map", ##"""
+{
+  global: prv_plugin_entry_v1;
+  local: *;
+};
+
+"""##),
+("Sources/EchoSwiftProvider/EchoSwiftProvider.swift", ##"""
+import ProviderAPI
+
+/// Answers with the last user message.
+public final class EchoSwiftProvider: Provider {
+  public static let descriptor = ProviderDescriptor(
+    id: "echo-swift", displayName: "Echo in Swift", capabilities: [.chat, .stream],
+    models: [ModelDescription(id: "echo-swift-1")])
+
+  public init(settings: ProviderSettings, host: ProviderHost) throws(ProviderError) {}
+
+  public func chat(_ request: ChatRequest, to stream: consuming ChatStream) async throws(ProviderError) -> ChatEnd {
+    var question = ""
+    for message in request.messages where message.role == .user { question = message.text }
+    try await stream.text(question)
+    return stream.finish(.stop)
+  }
+}
+
+extension PluginDescriptor {
+  /// The plugin of this library: all its providers.
+  public static let plugin = PluginDescriptor(
+    id: "com.example.echo-swift", name: "Echo in Swift", vendor: "Example", version: "1.0.0",
+    providers: [EchoSwiftProvider.self])
+}
+
+"""##),
+("Sources/EchoSwiftProviderEntry/Entry.swift", ##"""
+import CProviderABI
+import EchoSwiftProvider
+import ProviderAPI
+
+/// All that the library exports.
+@c @implementation
+public func prv_plugin_entry_v1(
+  _ handshake: UnsafePointer<prv_handshake>!, _ reply: UnsafeMutablePointer<prv_reply>!
+) -> Int32 {
+  PluginEntry.answer(handshake, reply, plugin: .plugin)
+}
+
+"""##),
+("Tests/EchoSwiftProviderTests/EchoSwiftProviderTests.swift", ##"""
+import CProviderABI
+import EchoSwiftProvider
+import ProviderAPI
+import ProviderTesting
+import Testing
+
+/// The provider on a host without threads, network or time.
+@Suite struct EchoSwiftProviderTests {
+  let host = MockHost()
+
+  private func instance() throws -> MockInstance {
+    try host.makeInstance({ PluginEntry.answer($0, $1, plugin: .plugin) }, provider: "echo-swift")
+  }
+
+  @Test func `the answer is the last user message`() throws {
+    let call = try instance().chat("grüß dich")
+    host.run()
+    #expect(call.text == "grüß dich")
+    #expect(call.finishReason == "stop")
+    #expect(call.isClosed)
+    #expect(host.violations.isEmpty)
+  }
+
+  @Test func `it waits while the client is slow`() throws {
+    let instance = try instance()
+    let call = try instance.chat("hello", answering: [PRV_PAUSE])
+    host.run()
+    #expect(call.finishReason == nil)
+    instance.resume(call)
+    host.run()
+    #expect(call.finishReason == "stop")
+    #expect(host.violations.isEmpty)
+  }
+
+  @Test func `a cancelled call ends once, without a finish`() throws {
+    let instance = try instance()
+    let call = try instance.chat("hello", answering: [PRV_PAUSE])
+    instance.cancel(call)
+    host.run()
+    #expect(call.dones.map(\.status) == [PRV_CANCELLED])
+    #expect(call.finishReason == nil)
+    #expect(host.violations.isEmpty)
+  }
+}
+
+"""##),
+("Makefile", ##"""
+# The provider echo-swift: `make`, `make test`, `make validate`.
+NAME := echo-swift
+PATCHBAY ?= patchbay
+
+.PHONY: build test validate clean
+build:
+	swift build -c release
+	install -m 0755 .build/release/lib$(NAME).so $(NAME).so
+
+test:
+	swift test
+
+validate: build
+	$(PATCHBAY) plugin validate $(NAME).so
+
+clean:
+	rm -rf .build $(NAME).so
+
+"""##),
+("README.md", ##"""
+# Echo in Swift
+
+`echo-swift`, a provider for Patchbay, in Swift. It takes Swift 6.3 and `make`.
+
+```
+make            build echo-swift.so
+make test       run it on a mock host: no network, no key, no time
+make validate   let Patchbay hold it against the contract (PATCHBAY=/path/to/patchbay where it is not on the PATH)
+```
+
+To use it, copy `echo-swift.so` into a directory of `plugins.directories` and name it in the configuration:
+
+```json5
+{ providers: [{ id: "echo-swift", plugin: "echo-swift" }] }
+```
+
+"""##),
+(".gitignore", ##"""
+.build/
+*.so
+Package.resolved
+
+"""##),
+]
+
+static let header = ##"""
+/* provider_abi.h - the Patchbay provider ABI, version 1.0.
+
+   This header is all that a host and a provider plugin share, and the manual of whoever writes a plugin. A plugin is
+   one shared library that exports one function, prv_plugin_entry_v1, and reaches everything else through tables.
+   It needs no other file of Patchbay: cc -std=c11 -shared -fPIC -fvisibility=hidden -o my.so my.c
+
+   Conventions
+     C1  Head. Every struct that may grow begins with `size` (sizeof as the producer compiled it) and `flags` (0 unless
+         a flag is defined). Read a field only when `offset + width <= size`; write only what the receiver's `size`
+         covers. Structs grow at the end only. A function pointer that is null or beyond `size` is "not provided".
+     C2  Arrays of structs come as pointer, count and stride, so that elements may grow: step by the stride.
+     C3  Scalars are fixed-width. Absolute deadlines are CLOCK_MONOTONIC nanoseconds; durations are nanoseconds.
+     C4  Text is prv_str: UTF-8, not NUL-terminated; when len is 0, ptr may be null.
+     C5  Memory is borrowed until the call it came with returns, or it is [static]: valid until the process ends.
+         Nobody frees what the other side made. A result that needs memory is written into a prv_sink.
+     C6  prv_call, prv_exchange and prv_timer are host handles: index and generation in 64 bits, never 0. A stale one
+         is answered with PRV_E_STALE and does no harm.
+     C7  Tags. [thread: any] from any thread, also at once; [thread: loop] on the event loop of the call, serially;
+         [thread: instance] never at once with another [instance] function of the same instance.
+         [blocking: no] must return within a millisecond, whatever it takes.
+
+   Rules (PRV-Rnnn; diagnostics and tests quote them)
+     R001  Only prv_plugin_entry_v1 is exported.
+     R002  The entry is pure and idempotent: no thread, file, network, environment; same descriptor each time.
+     R003  A plugin built for a newer minor than the host's still answers PRV_OK; only a magic or a minimum minor that
+           it cannot serve is answered with PRV_E_INCOMPATIBLE and a sentence.
+     R004  `create` does no network I/O and takes at most a second.
+     R005  A call whose call_open answers PRV_OK is ended by exactly one `done`, which may come before call_open
+           returned; one that was not accepted, by none.
+     R006  Nothing is emitted after `done`.
+     R007  Every text of an event is valid UTF-8 by itself: a character is never split between two events.
+     R008  PRV_EVENT_FINISH is emitted only when the upstream's end was really seen. The host reports a call whose
+           `done` comes without it as truncated, never as complete.
+     R009  The host never calls the plugin from inside a plugin-to-host function.
+     R010  After call_cancel the plugin calls `done` within two seconds.
+     R011  The call's context stays valid until call_close.
+     R012  No fork, exit, signal handler, locale, working directory, environment, standard stream.
+     R013  No exception, panic, longjmp or language error crosses the boundary.
+     R014  After `destroy` returned, the plugin calls no host function and owns no thread that could.
+     R015  Events of one call come serially (from any thread): a second emit begins after the first returned.
+
+   Versions. Major 1 is in the entry's name. A minor only appends: fields, functions, status codes, event kinds,
+   service ids. Values that the host hands to a plugin never grow within a major. Since: 1.0 unless a line says else. */
+
+#ifndef PRV_PROVIDER_ABI_H
+#define PRV_PROVIDER_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PRV_ABI_MAJOR 1u
+#define PRV_ABI_MINOR 0u
+/* "PATCHBAY", read as a little-endian integer. */
+#define PRV_MAGIC 0x5941424843544150ull
+
+/* ---- Values ------------------------------------------------------------------------------------------------- */
+
+typedef struct prv_str {
+  const char *ptr;
+  uint64_t len;
+} prv_str;
+
+typedef struct prv_bytes {
+  const uint8_t *ptr;
+  uint64_t len;
+} prv_bytes;
+
+/* For C authors: a literal, or an array of known size. */
+#define PRV_LITERAL(text) {(text), sizeof(text) - 1}
+
+/* Where a result of unknown length goes: call `write` once or more, in order, before the call returns. */
+typedef struct prv_sink {
+  void *ctx;
+  void (*write)(void *ctx, prv_str text);
+} prv_sink;
+
+typedef uint64_t prv_call;
+typedef uint64_t prv_exchange;
+typedef uint64_t prv_timer;
+
+/* ---- Status codes (int32_t) ------------------------------------------------------------------------------------ */
+
+#define PRV_OK 0
+#define PRV_PAUSE 1     /* accepted; stop producing until call_resume */
+#define PRV_CANCELLED 2 /* the call was cancelled: stop, and call `done` */
+
+#define PRV_E_INVALID_ARGUMENT (-1)
+#define PRV_E_UNSUPPORTED (-2)
+#define PRV_E_INCOMPATIBLE (-3)
+#define PRV_E_NOT_FOUND (-4)
+#define PRV_E_STATE (-5)
+#define PRV_E_STALE (-6)
+#define PRV_E_NO_MEMORY (-7)
+#define PRV_E_LIMIT (-8)           /* a bound of the host: response too large, too many timers */
+#define PRV_E_AUTH (-10)           /* the upstream refused the key */
+#define PRV_E_PERMISSION (-11)     /* the key may not do this; or the host does not allow the origin */
+#define PRV_E_RATE_LIMITED (-12)   /* requests or tokens per window; retry_after_ns says when */
+#define PRV_E_QUOTA (-13)          /* money or plan: waiting does not help */
+#define PRV_E_OVERLOADED (-14)     /* the upstream is busy for everyone */
+#define PRV_E_TIMEOUT (-15)        /* prv_http_result.clock names the clock */
+#define PRV_E_NETWORK (-16)        /* no connection, reset, end before the end */
+#define PRV_E_UPSTREAM (-17)       /* 5xx */
+#define PRV_E_BAD_RESPONSE (-18)   /* the upstream broke its own format */
+#define PRV_E_CONTEXT_LENGTH (-19) /* the prompt does not fit the model */
+#define PRV_E_CONTENT_FILTER (-20)
+#define PRV_E_BAD_REQUEST (-21) /* the upstream refused the request's content */
+#define PRV_E_MODEL_NOT_FOUND (-22)
+#define PRV_E_CONCURRENCY (-23) /* too many of our calls in flight there */
+#define PRV_E_INTERNAL (-30)    /* the plugin's own fault; any unknown negative code is read as this */
+
+/* ---- Entry ----------------------------------------------------------------------------------------------------- */
+
+/* Flags of prv_handshake. */
+#define PRV_HANDSHAKE_SCAN 1u     /* only the descriptor is wanted; `create` will not follow */
+#define PRV_HANDSHAKE_VALIDATE 2u /* a validator asks */
+#define PRV_HANDSHAKE_WORKER 4u   /* the plugin is alone in a worker process */
+
+typedef struct prv_handshake {
+  uint32_t size;
+  uint32_t flags;
+  uint64_t magic;         /* PRV_MAGIC */
+  uint32_t abi_minor;     /* the newest minor the host speaks */
+  uint32_t min_abi_minor; /* the oldest minor the host accepts */
+  prv_str host_name;
+  prv_str host_version; /* for messages; decide nothing by it */
+} prv_handshake;
+
+struct prv_plugin;
+
+/* Filled by the plugin; `size` is the host's, set before the call. */
+typedef struct prv_reply {
+  uint32_t size;
+  uint32_t flags;
+  const struct prv_plugin *plugin; /* out, [static] */
+  prv_sink error;                  /* on any result but PRV_OK: one sentence, what was found and expected */
+} prv_reply;
+
+/* The only exported symbol. [thread: any] [blocking: no] May be called several times (R002).
+   PRV_OK: reply->plugin is set. PRV_E_INCOMPATIBLE: reply->error has the reason. */
+#if defined(_WIN32)
+#error "Patchbay plugins are ELF shared libraries"
+#elif defined(__GNUC__)
+#define PRV_EXPORT __attribute__((visibility("default")))
+#else
+#define PRV_EXPORT
+#endif
+PRV_EXPORT int32_t prv_plugin_entry_v1(const prv_handshake *handshake, prv_reply *reply);
+
+/* ---- Descriptor ------------------------------------------------------------------------------------------------ */
+
+/* Capabilities of a provider. */
+#define PRV_CAN_CHAT 1ull
+#define PRV_CAN_STREAM 2ull
+#define PRV_CAN_TOOLS 4ull
+#define PRV_CAN_IMAGES 8ull
+#define PRV_CAN_THINK 16ull
+#define PRV_CAN_WEB_SEARCH 32ull
+#define PRV_CAN_LIST_MODELS 64ull
+#define PRV_CAN_CHECK_HEALTH 128ull
+#define PRV_CAN_JSON 256ull
+
+/* Flags of prv_provider_desc. */
+#define PRV_PROVIDER_BLOCKING 1u  /* call_open may block its thread: the provider runs in a worker only */
+#define PRV_PROVIDER_NEEDS_KEY 2u /* useless without an API key */
+
+typedef struct prv_provider_desc {
+  uint32_t size;
+  uint32_t flags;
+  prv_str id;           /* "kimi": lower case, digits, '-'; the `plugin` of the configuration */
+  prv_str display_name; /* "Moonshot Kimi" */
+  uint64_t capabilities;
+  prv_str config_schema_json; /* JSON Schema of `create`'s config_json; empty: no settings of its own */
+  prv_str default_base_url;   /* "" when the operator must give one, or no network is used */
+  const prv_str *required_services;
+  uint64_t required_service_count;
+  const prv_str *optional_services;
+  uint64_t optional_service_count;
+  double temperature_max;   /* the largest temperature a request may ask for; 0: 2 */
+  uint32_t max_concurrency; /* a sensible default limit of calls in flight; 0: the host's */
+  uint32_t reserved;
+  prv_str models_json; /* built-in catalogue, a prv.models/1 array, used until call kind MODELS has answered */
+} prv_provider_desc;
+
+struct prv_host;
+struct prv_provider;
+
+typedef struct prv_plugin {
+  uint32_t size;
+  uint32_t flags;
+  uint32_t abi_minor; /* the minor this plugin was built with */
+  uint32_t reserved;
+  prv_str id; /* reverse DNS: "org.patchbay.kimi" */
+  prv_str name;
+  prv_str vendor;
+  prv_str version; /* "1.2.0" */
+  prv_str description;
+  prv_str url;
+  prv_str license;
+  prv_str sdk;       /* "patchbay-swift 1.0"; "" when written from this header */
+  prv_str toolchain; /* "swift 6.3.1", "gcc 12.2" */
+  const prv_provider_desc *providers;
+  uint64_t provider_count;
+  uint64_t provider_stride;
+  /* Makes an instance of the provider `provider_id` and fills *instance (its `size` is the host's). `host` is valid
+     until `destroy` returned. config_json: an object, with what the operator configured for this provider plus
+     "base_url", "models" and "has_key"; never the key itself.
+     [thread: any] [blocking: <= 1 s, no network (R004)]
+     PRV_E_NOT_FOUND: unknown provider_id. PRV_E_INVALID_ARGUMENT: error names the setting. */
+  int32_t (*create)(const struct prv_plugin *plugin, prv_str provider_id, const struct prv_host *host,
+                    prv_str config_json, struct prv_provider *instance, prv_sink error);
+  /* A [static] table of an optional power ("prv.tools/1"), or null. [thread: any] [blocking: no] */
+  const void *(*get_extension)(const struct prv_plugin *plugin, prv_str id);
+} prv_plugin;
+
+/* ---- Calls ------------------------------------------------------------------------------------------------------ */
+
+/* Kinds of call. One handle, one life for all: open, events, done, close. */
+#define PRV_CALL_CHAT 1u   /* body prv.chat/1; events TEXT ... FINISH */
+#define PRV_CALL_MODELS 2u /* no body; events MODEL, then FINISH */
+#define PRV_CALL_HEALTH 3u /* no body; FINISH when healthy, else `done` with the error */
+#define PRV_CALL_TOOL 4u   /* prv.tools/1 */
+
+/* Flags of prv_call_request. */
+#define PRV_CALL_STREAM 1u /* the client wants deltas as they come; without it the pieces are joined by the host */
+
+/* prv.chat/1: an object in the OpenAI chat shape: "messages" (role, content as text or as parts `text` and
+   `image_url`, tool_calls, tool_call_id, reasoning_content), and optionally "temperature", "top_p", "max_tokens",
+   "stop", "tools", "tool_choice", "response_format"; our own under "patchbay": {"thinking": "minimal|low|medium|high|
+   max", "web_search": true, "session": "stable opaque key for cache affinity"}. The model is in the request. The host
+   has checked the shapes and bounds. Absent means "the provider's default". */
+typedef struct prv_call_request {
+  uint32_t size;
+  uint32_t flags;
+  uint32_t kind;
+  uint32_t attempt;          /* 1 for the first try */
+  uint64_t deadline_mono_ns; /* the host cancels the call then; C3 */
+  prv_str request_id;        /* for logs and upstream trace headers */
+  prv_str model;             /* as the provider names it */
+  prv_str body_schema;
+  prv_str body_json;
+} prv_call_request;
+
+/* Kinds of event. A host ignores and counts what it does not know. */
+#define PRV_EVENT_TEXT 1u           /* text */
+#define PRV_EVENT_REASONING 2u      /* text */
+#define PRV_EVENT_TOOL_CALL 3u      /* index, id, name; begins tool call number `index` */
+#define PRV_EVENT_TOOL_ARGUMENTS 4u /* index, text: a piece of its JSON arguments */
+#define PRV_EVENT_REFUSAL 5u        /* text */
+#define PRV_EVENT_USAGE 6u          /* usage; the last one counts */
+#define PRV_EVENT_FINISH 7u         /* name: stop | length | tool_calls | content_filter | the provider's own (R008) */
+#define PRV_EVENT_MODEL_USED 8u     /* name: the model the upstream says it used */
+#define PRV_EVENT_MODEL 9u          /* text: one object of prv.models/1 (below) */
+#define PRV_EVENT_ANNOTATION 10u    /* name: "web_search", ...; text: JSON */
+
+/* prv.models/1: {"id": "kimi-k2.6", "aliases": ["kimi"], "context_tokens": 262144, "output_tokens": 32768,
+   "capabilities": ["tools", "images", "thinking", "web_search"]}; all but id may be absent. */
+
+typedef struct prv_usage {
+  uint32_t size;
+  uint32_t flags;
+  uint64_t input_tokens;
+  uint64_t output_tokens;
+  uint64_t cached_input_tokens;
+  uint64_t reasoning_tokens;
+} prv_usage;
+
+typedef struct prv_event {
+  uint32_t size;
+  uint32_t flags;
+  uint32_t kind;
+  uint32_t index;
+  prv_str text;
+  prv_str id;
+  prv_str name;
+  const prv_usage *usage; /* PRV_EVENT_USAGE only */
+} prv_event;
+
+/* Values of `retryable`. */
+#define PRV_RETRY_UNKNOWN 0u
+#define PRV_RETRY_NO 1u
+#define PRV_RETRY_YES 2u
+
+/* Why and how a call ended: PRV_OK, PRV_CANCELLED when it ended because nobody waits for it, or an error code. With
+   the first two only size, flags and status matter. */
+typedef struct prv_done {
+  uint32_t size;
+  uint32_t flags;
+  int32_t status;
+  uint32_t http_status; /* of the upstream; 0: none */
+  uint32_t retryable;
+  uint32_t reserved;
+  uint64_t retry_after_ns;     /* 0: not said */
+  prv_str provider_code;       /* the provider's own code, word for word: "1302", "rate_limit_reached_error" */
+  prv_str message;             /* the provider's own message, or ours; no key, no prompt */
+  prv_str upstream_request_id; /* for the provider's support */
+} prv_done;
+
+/* Reasons of call_cancel. */
+#define PRV_CANCEL_CLIENT 1u   /* the client asked, or left */
+#define PRV_CANCEL_DEADLINE 2u /* a clock ran out */
+#define PRV_CANCEL_STOP 3u     /* the instance is being stopped */
+
+/* An instance. `size` is the host's on entry of `create`. */
+typedef struct prv_provider {
+  uint32_t size;
+  uint32_t flags;
+  void *self;
+  /* Optional. After `create`, before the first call. [thread: instance] [blocking: no] */
+  int32_t (*start)(void *self, prv_sink error);
+  /* Optional. No new calls come from now on; open ones are cancelled by the host. [thread: instance] [blocking: no] */
+  void (*stop)(void *self);
+  /* After every call was closed. Frees the instance (R014). [thread: instance] [blocking: <= 1 s] */
+  void (*destroy)(void *self);
+  /* Begins a call. Everything after goes through `call`; *context is handed back with each later function. Events may
+     be emitted before it returns, and `done` called: a short answer needs no second turn. Any result but PRV_OK: not
+     accepted, error has a sentence, nothing was emitted, `done` must not be called.
+     [thread: loop; several loops at once] [blocking: no] */
+  int32_t (*call_open)(void *self, const prv_call_request *request, prv_call call, void **context, prv_sink error);
+  /* Stop: nobody waits for the answer. Its HTTP exchanges are already aborted. May come at most once per call, also
+     when `done` is under way on another thread. [thread: loop] [blocking: no] */
+  void (*call_cancel)(void *self, void *context, uint32_t reason);
+  /* Optional. After an emit answered PRV_PAUSE: go on. [thread: loop] [blocking: no] */
+  void (*call_resume)(void *self, void *context);
+  /* The last function for this call, exactly once, after `done`: free the context (R011). [thread: loop]
+     [blocking: no] */
+  void (*call_close)(void *self, void *context);
+} prv_provider;
+
+/* ---- Host and services ------------------------------------------------------------------------------------------ */
+
+/* What a plugin gets in `create`. Valid until `destroy` returned. Every function here and in the services:
+   [thread: any] [blocking: no], from `create` on; `ctx` is the table's own ctx field. */
+typedef struct prv_host {
+  uint32_t size;
+  uint32_t flags;
+  void *ctx;
+  prv_str name;
+  prv_str version;
+  /* A [static] service table, or null when it is not offered. */
+  const void *(*get_service)(void *ctx, prv_str id);
+  /* Hands over one event (R007, R015). PRV_OK, PRV_PAUSE, PRV_CANCELLED, PRV_E_STALE, PRV_E_INVALID_ARGUMENT. */
+  int32_t (*emit)(void *ctx, prv_call call, const prv_event *event);
+  /* Ends the call (R005). PRV_OK, PRV_E_STALE when it had ended, PRV_E_INVALID_ARGUMENT. */
+  int32_t (*done)(void *ctx, prv_call call, const prv_done *done);
+} prv_host;
+
+/* prv.log/1 - always offered. */
+#define PRV_SERVICE_LOG "prv.log/1"
+#define PRV_LOG_DEBUG 10
+#define PRV_LOG_INFO 20
+#define PRV_LOG_WARNING 30
+#define PRV_LOG_ERROR 40
+
+typedef struct prv_field {
+  prv_str name;
+  prv_str value;
+} prv_field;
+
+typedef struct prv_log_v1 {
+  uint32_t size;
+  uint32_t flags;
+  /* 1 when a line of this level would be written. */
+  int32_t (*enabled)(void *ctx, int32_t level);
+  /* One line. message is constant text; what varies goes into fields. call: 0 when it belongs to none. No key, no
+     prompt. Lines over 8 KiB are cut. */
+  void (*write)(void *ctx, prv_call call, int32_t level, prv_str message, const prv_field *fields,
+                uint64_t field_count);
+} prv_log_v1;
+
+/* prv.time/1 - always offered. A test host may run this clock as it likes: take time from here only. */
+#define PRV_SERVICE_TIME "prv.time/1"
+
+typedef struct prv_time_v1 {
+  uint32_t size;
+  uint32_t flags;
+  uint64_t (*now_mono_ns)(void *ctx);
+  uint64_t (*now_unix_ns)(void *ctx);
+  /* Runs fn(arg) on the call's loop once, after delay_ns. A call has at most 16 timers: PRV_E_LIMIT. Timers of a call
+     that is closed do not fire. PRV_E_STALE: no such call. */
+  int32_t (*timer_start)(void *ctx, prv_call call, uint64_t delay_ns, void (*fn)(void *arg), void *arg,
+                         prv_timer *timer);
+  /* PRV_OK: fn will not run. PRV_E_STALE: it ran or was cancelled. */
+  int32_t (*timer_cancel)(void *ctx, prv_timer timer);
+} prv_time_v1;
+
+/* prv.http/1 - the host does the networking: TLS, proxies, pooling, limits, keys. An exchange belongs to a call: while
+   the call is paused its socket is not read; when the call is cancelled or done the exchange is aborted. The plugin
+   reaches only the origin of its base_url and what the operator allowed; redirects are not followed. */
+#define PRV_SERVICE_HTTP "prv.http/1"
+
+/* Response modes. */
+#define PRV_HTTP_BODY 0u /* on_body gets the bytes as they come */
+#define PRV_HTTP_SSE 1u  /* a 2xx answer of type text/event-stream goes to on_sse, any other to on_body */
+
+/* Clocks, in prv_http_result.clock. */
+#define PRV_CLOCK_NONE 0u
+#define PRV_CLOCK_CONNECT 1u
+#define PRV_CLOCK_FIRST_BYTE 2u
+#define PRV_CLOCK_IDLE 3u
+#define PRV_CLOCK_TOTAL 4u
+
+typedef struct prv_header {
+  prv_str name;
+  prv_str value;
+} prv_header;
+
+typedef struct prv_http_request {
+  uint32_t size;
+  uint32_t flags;
+  prv_str method; /* GET, POST, PUT, DELETE, HEAD */
+  prv_str url;    /* absolute, http or https */
+  const prv_header *headers;
+  uint64_t header_count;
+  prv_bytes body;      /* copied before `request` returns */
+  prv_str auth_ref;    /* "api_key": the host adds this instance's key; "": none. The plugin never sees it. */
+  prv_str auth_scheme; /* "bearer", or "header:NAME" for a raw key in that header; "": bearer */
+  uint32_t response_mode;
+  uint32_t reserved;
+  uint64_t max_response_bytes; /* 0: 64 MiB; PRV_E_LIMIT beyond */
+  uint64_t connect_timeout_ns; /* these four: 0 means what the operator configured for the call */
+  uint64_t first_byte_timeout_ns;
+  uint64_t idle_timeout_ns;
+  uint64_t total_timeout_ns;
+} prv_http_request;
+
+typedef struct prv_http_result {
+  uint32_t size;
+  uint32_t flags;
+  int32_t status;       /* PRV_OK: the whole answer was received, whatever its HTTP status */
+  uint32_t http_status; /* 0: none was received */
+  uint32_t clock;       /* with PRV_E_TIMEOUT */
+  uint32_t reserved;
+  prv_str message; /* with an error: what failed, host and port included */
+  uint64_t bytes_received;
+  uint64_t connect_ns; /* since the request; 0: never, or a connection was reused */
+  uint64_t first_byte_ns;
+  uint64_t total_ns;
+} prv_http_result;
+
+/* All [thread: loop] [blocking: no]; copied by `request`. Null ones are skipped, on_complete must be there. */
+typedef struct prv_http_callbacks {
+  uint32_t size;
+  uint32_t flags;
+  void (*on_headers)(void *self, prv_exchange exchange, uint32_t http_status, const prv_header *headers,
+                     uint64_t header_count);
+  void (*on_body)(void *self, prv_exchange exchange, prv_bytes bytes);
+  /* One event of the stream (WHATWG HTML 9.2.6). event is "message" when the stream named none. */
+  void (*on_sse)(void *self, prv_exchange exchange, prv_str event, prv_str id, prv_str data);
+  /* Exactly once, the last one, also after cancel (PRV_CANCELLED). */
+  void (*on_complete)(void *self, prv_exchange exchange, const prv_http_result *result);
+} prv_http_callbacks;
+
+typedef struct prv_http_v1 {
+  uint32_t size;
+  uint32_t flags;
+  /* Starts an exchange of `call`. PRV_OK: on_complete will come, never before this returned. PRV_E_STALE: no such call.
+     PRV_CANCELLED: the call was cancelled. PRV_E_PERMISSION: the origin is not allowed.
+     PRV_E_LIMIT: more than 8 exchanges of one call. PRV_E_UNSUPPORTED: the host has no HTTP library. */
+  int32_t (*request)(void *ctx, prv_call call, const prv_http_request *request, const prv_http_callbacks *callbacks,
+                     void *self, prv_exchange *exchange);
+  /* Aborts; on_complete follows with PRV_CANCELLED. PRV_E_STALE: it had completed. */
+  int32_t (*cancel)(void *ctx, prv_exchange exchange);
+} prv_http_v1;
+
+/* prv.config/1 - always offered. */
+#define PRV_SERVICE_CONFIG "prv.config/1"
+
+typedef struct prv_config_v1 {
+  uint32_t size;
+  uint32_t flags;
+  /* Writes the value at `path` ("base_url", "models.0") of this provider's settings as JSON. PRV_E_NOT_FOUND. */
+  int32_t (*get)(void *ctx, prv_str path, prv_sink value);
+} prv_config_v1;
+
+/* prv.exec/1 - always offered. Runs fn(arg) exactly once, soon, on a loop; never before post returned. */
+#define PRV_SERVICE_EXEC "prv.exec/1"
+
+typedef struct prv_exec_v1 {
+  uint32_t size;
+  uint32_t flags;
+  /* On any one loop: the caller's, when it is one. PRV_E_STATE: the host is stopping; fn will not run. */
+  int32_t (*post)(void *ctx, void (*fn)(void *arg), void *arg);
+  /* On the call's loop, serially with its callbacks. PRV_E_STALE: no such call, fn will not run. */
+  int32_t (*post_call)(void *ctx, prv_call call, void (*fn)(void *arg), void *arg);
+} prv_exec_v1;
+
+/* prv.thread-check/1 - optional; for assertions. Each answers 1 or 0. */
+#define PRV_SERVICE_THREAD_CHECK "prv.thread-check/1"
+
+typedef struct prv_thread_check_v1 {
+  uint32_t size;
+  uint32_t flags;
+  int32_t (*is_loop)(void *ctx);
+  int32_t (*is_call_loop)(void *ctx, prv_call call);
+} prv_thread_check_v1;
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* PRV_PROVIDER_ABI_H */
+
+"""##
+}
