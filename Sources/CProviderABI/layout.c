@@ -73,7 +73,7 @@ AT(prv_plugin, provider_stride, 176);
 AT(prv_plugin, create, 184);
 AT(prv_plugin, get_extension, 192);
 
-BYTES(prv_call_request, 88);
+BYTES(prv_call_request, 112);
 AT(prv_call_request, size, 0);
 AT(prv_call_request, flags, 4);
 AT(prv_call_request, kind, 8);
@@ -83,6 +83,9 @@ AT(prv_call_request, request_id, 24);
 AT(prv_call_request, model, 40);
 AT(prv_call_request, body_schema, 56);
 AT(prv_call_request, body_json, 72);
+AT(prv_call_request, files, 88);
+AT(prv_call_request, file_count, 96);
+AT(prv_call_request, file_stride, 104);
 
 BYTES(prv_usage, 40);
 AT(prv_usage, size, 0);
@@ -219,3 +222,40 @@ AT(prv_thread_check_v1, size, 0);
 AT(prv_thread_check_v1, flags, 4);
 AT(prv_thread_check_v1, is_loop, 8);
 AT(prv_thread_check_v1, is_call_loop, 16);
+
+BYTES(prv_file, 56);
+AT(prv_file, size, 0);
+AT(prv_file, flags, 4);
+AT(prv_file, name, 8);
+AT(prv_file, media_type, 24);
+AT(prv_file, content, 40);
+
+BYTES(prv_tool, 72);
+AT(prv_tool, size, 0);
+AT(prv_tool, flags, 4);
+AT(prv_tool, provider_id, 8);
+AT(prv_tool, name, 24);
+AT(prv_tool, description, 40);
+AT(prv_tool, input_schema_json, 56);
+
+BYTES(prv_tools_v1, 32);
+AT(prv_tools_v1, size, 0);
+AT(prv_tools_v1, flags, 4);
+AT(prv_tools_v1, tools, 8);
+AT(prv_tools_v1, tool_count, 16);
+AT(prv_tools_v1, tool_stride, 24);
+
+BYTES(prv_file_argument, 56);
+AT(prv_file_argument, size, 0);
+AT(prv_file_argument, flags, 4);
+AT(prv_file_argument, tool, 8);
+AT(prv_file_argument, argument, 24);
+AT(prv_file_argument, max_count, 40);
+AT(prv_file_argument, max_bytes, 48);
+
+BYTES(prv_files_v1, 32);
+AT(prv_files_v1, size, 0);
+AT(prv_files_v1, flags, 4);
+AT(prv_files_v1, arguments, 8);
+AT(prv_files_v1, argument_count, 16);
+AT(prv_files_v1, argument_stride, 24);

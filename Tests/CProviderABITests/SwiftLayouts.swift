@@ -103,6 +103,9 @@ let swiftLayouts: [String: SwiftLayout] = [
       ("model", \.model),
       ("body_schema", \.body_schema),
       ("body_json", \.body_json),
+      ("files", \.files),
+      ("file_count", \.file_count),
+      ("file_stride", \.file_stride),
     ]),
   "prv_usage": SwiftLayout(
     prv_usage.self,
@@ -271,5 +274,52 @@ let swiftLayouts: [String: SwiftLayout] = [
       ("flags", \.flags),
       ("is_loop", \.is_loop),
       ("is_call_loop", \.is_call_loop),
+    ]),
+  "prv_file": SwiftLayout(
+    prv_file.self,
+    [
+      ("size", \.size),
+      ("flags", \.flags),
+      ("name", \.name),
+      ("media_type", \.media_type),
+      ("content", \.content),
+    ]),
+  "prv_tool": SwiftLayout(
+    prv_tool.self,
+    [
+      ("size", \.size),
+      ("flags", \.flags),
+      ("provider_id", \.provider_id),
+      ("name", \.name),
+      ("description", \.description),
+      ("input_schema_json", \.input_schema_json),
+    ]),
+  "prv_tools_v1": SwiftLayout(
+    prv_tools_v1.self,
+    [
+      ("size", \.size),
+      ("flags", \.flags),
+      ("tools", \.tools),
+      ("tool_count", \.tool_count),
+      ("tool_stride", \.tool_stride),
+    ]),
+  "prv_file_argument": SwiftLayout(
+    prv_file_argument.self,
+    [
+      ("size", \.size),
+      ("flags", \.flags),
+      ("tool", \.tool),
+      ("argument", \.argument),
+      ("max_count", \.max_count),
+      ("max_bytes", \.max_bytes),
+    ]),
+  "prv_files_v1": SwiftLayout(
+    prv_files_v1.self,
+    [
+      ("size", \.size),
+      ("flags", \.flags),
+      ("arguments", \.arguments),
+      ("argument_count", \.argument_count),
+      ("argument_stride", \.argument_stride),
     ]),
 ]

@@ -212,7 +212,7 @@ typedef struct prv_plugin {
      PRV_E_NOT_FOUND: unknown provider_id. PRV_E_INVALID_ARGUMENT: error names the setting. */
   int32_t (*create)(const struct prv_plugin *plugin, prv_str provider_id, const struct prv_host *host,
                     prv_str config_json, struct prv_provider *instance, prv_sink error);
-  /* A [static] table of an optional power ("prv.tools/1"), or null. [thread: any] [blocking: no] */
+  /* A [static] table of an optional power (Extensions, below), or null. Optional. [thread: any] [blocking: no] */
   const void *(*get_extension)(const struct prv_plugin *plugin, prv_str id);
 } prv_plugin;
 
@@ -222,7 +222,7 @@ typedef struct prv_plugin {
 #define PRV_CALL_CHAT 1u   /* body prv.chat/1; events TEXT ... FINISH */
 #define PRV_CALL_MODELS 2u /* no body; events MODEL, then FINISH */
 #define PRV_CALL_HEALTH 3u /* no body; FINISH when healthy, else `done` with the error */
-#define PRV_CALL_TOOL 4u   /* prv.tools/1 */
+#define PRV_CALL_TOOL 4u   /* prv.tools/1: body prv.tool-call/1; events TEXT ... FINISH */
 
 /* Flags of prv_call_request. */
 #define PRV_CALL_STREAM 1u /* the client wants deltas as they come; without it the pieces are joined by the host */
@@ -232,6 +232,15 @@ typedef struct prv_plugin {
    "stop", "tools", "tool_choice", "response_format"; our own under "patchbay": {"thinking": "minimal|low|medium|high|
    max", "web_search": true, "session": "stable opaque key for cache affinity"}. The model is in the request. The host
    has checked the shapes and bounds. Absent means "the provider's default". */
+/* A file that came with a call (prv.files/1). */
+typedef struct prv_file {
+  uint32_t size;
+  uint32_t flags;
+  prv_str name;       /* "notes.pdf": 1 to 255 bytes, no '/', no control character, neither "." nor ".." */
+  prv_str media_type; /* as the client says: "application/pdf"; "" when it does not */
+  prv_bytes content;
+} prv_file;
+
 typedef struct prv_call_request {
   uint32_t size;
   uint32_t flags;
@@ -242,6 +251,9 @@ typedef struct prv_call_request {
   prv_str model;             /* as the provider names it */
   prv_str body_schema;
   prv_str body_json;
+  const prv_file *files; /* prv.files/1; borrowed, as all of this, until call_open returned */
+  uint64_t file_count;
+  uint64_t file_stride;
 } prv_call_request;
 
 /* Kinds of event. A host ignores and counts what it does not know. */
@@ -497,6 +509,59 @@ typedef struct prv_thread_check_v1 {
   int32_t (*is_loop)(void *ctx);
   int32_t (*is_call_loop)(void *ctx, prv_call call);
 } prv_thread_check_v1;
+
+/* ---- Extensions: what prv_plugin.get_extension answers ----------------------------------------------------------- */
+
+/* prv.tools/1 - tools that the plugin contributes. Clients see them beside the host's own, and call one by its name.
+   The call is of kind PRV_CALL_TOOL, at an instance of provider_id, with no model and the body prv.tool-call/1:
+   {"name": "kimi_manage_files", "arguments": {...}}. Its events are those of a chat: the TEXT pieces join to the
+   result, FINISH "stop" says that it is whole (R008). It has the permits, clocks and limits of any call.
+   The host has checked the arguments against input_schema_json, at every depth: type, properties, required,
+   additionalProperties, items, enum, minimum, maximum, minLength, maxLength, minItems, maxItems. Other keywords are
+   shown to clients and checked by the plugin alone. "stream" and "timeout" are the host's arguments of every tool. */
+#define PRV_EXTENSION_TOOLS "prv.tools/1"
+
+/* Flags of prv_tool. */
+#define PRV_TOOL_REPEATABLE 1u /* twice does no more than once: the host may try it again after a failure */
+
+typedef struct prv_tool {
+  uint32_t size;
+  uint32_t flags;
+  prv_str provider_id;       /* one of prv_plugin.providers */
+  prv_str name;              /* provider_id with '_' for '-', then '_' and lower case, digits, '_'; 3 to 64 bytes */
+  prv_str description;       /* for whoever chooses among tools, a model perhaps */
+  prv_str input_schema_json; /* JSON Schema of the arguments: "type": "object" */
+} prv_tool;
+
+typedef struct prv_tools_v1 {
+  uint32_t size;
+  uint32_t flags;
+  const prv_tool *tools; /* at most 64 */
+  uint64_t tool_count;
+  uint64_t tool_stride;
+} prv_tools_v1;
+
+/* prv.files/1 - files in the arguments of tools. A client sends each as an object of "name", "text" or "base64", and
+   perhaps "media_type"; a path it cannot send, and no file of the host's machine is read. The host checks and decodes
+   them, leaves the argument out of the body, and hands them over in prv_call_request.files. */
+#define PRV_EXTENSION_FILES "prv.files/1"
+
+typedef struct prv_file_argument {
+  uint32_t size;
+  uint32_t flags;
+  prv_str tool;       /* of prv.tools/1 */
+  prv_str argument;   /* in its schema an array of files; of type "object" when max_count is 1: one file */
+  uint64_t max_count; /* 1 to 64 */
+  uint64_t max_bytes; /* of one file's content; 0: what the host takes */
+} prv_file_argument;
+
+typedef struct prv_files_v1 {
+  uint32_t size;
+  uint32_t flags;
+  const prv_file_argument *arguments; /* at most one for each tool */
+  uint64_t argument_count;
+  uint64_t argument_stride;
+} prv_files_v1;
 
 #ifdef __cplusplus
 }
