@@ -30,33 +30,37 @@ public enum Base64 {
   /// The bytes of padded standard text; nil when it is malformed in any way.
   public static func decode(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
     guard text.count % 4 == 0 else { return nil }
-    var bytes: [UInt8] = []
-    for start in stride(from: 0, to: text.count, by: 4) {
-      let group = text[start..<start + 4]
-      let isLast = start + 4 == text.count
-      let padding = isLast ? group.reversed().prefix { $0 == 0x3D }.count : 0
-      guard padding <= 2 else { return nil }
-      var bits: UInt32 = 0
-      for byte in group.dropLast(padding) {
-        guard let value = value(of: byte) else { return nil }
-        bits = bits << 6 | value
+    guard let last = text.last else { return [] }
+    let padding = last != 0x3D ? 0 : text[text.count - 2] != 0x3D ? 1 : 2
+    let count = text.count / 4 * 3 - padding
+    var isWhole = true
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { bytes, written in
+      written = count
+      var position = 0
+      for start in stride(from: 0, to: text.count, by: 4) {
+        let shown = start + 4 == text.count ? 4 - padding : 4
+        var bits: UInt32 = 0
+        for place in 0..<4 {
+          let value = place < shown ? values[Int(text[start + place])] : 0
+          // Bits above the six mark what is no character of base64.
+          if value > 63 { isWhole = false }
+          bits = bits << 6 | UInt32(value & 63)
+        }
+        for place in 0..<(shown - 1) {
+          bytes[position] = UInt8(truncatingIfNeeded: bits >> UInt32(16 - 8 * place))
+          position += 1
+        }
+        // Bits that fall under the padding must be zero, or two texts would mean the same bytes.
+        if shown < 4, bits & ((1 << UInt32(8 * (4 - shown))) - 1) != 0 { isWhole = false }
       }
-      bits <<= UInt32(6 * padding)
-      // Bits that fall under the padding must be zero, or two texts would mean the same bytes.
-      guard bits & (padding == 0 ? 0 : (1 << UInt32(8 * padding)) - 1) == 0 else { return nil }
-      for position in 0..<3 - padding { bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(16 - 8 * position))) }
     }
-    return bytes
+    return isWhole ? bytes : nil
   }
 
-  private static func value(of byte: UInt8) -> UInt32? {
-    switch byte {
-    case 0x41...0x5A: UInt32(byte - 0x41)
-    case 0x61...0x7A: UInt32(byte - 0x61 + 26)
-    case 0x30...0x39: UInt32(byte - 0x30 + 52)
-    case 0x2B: 62
-    case 0x2F: 63
-    default: nil
-    }
-  }
+  /// The value of each byte of the standard alphabet; 0xFF: it is none.
+  private static let values: [UInt8] = {
+    var values = [UInt8](repeating: 0xFF, count: 256)
+    for value in 0..<64 { values[Int(standard.utf8Start[value])] = UInt8(value) }
+    return values
+  }()
 }
