@@ -24,9 +24,21 @@ public protocol Provider: AnyObject, Sendable {
 
   /// Returns when the upstream answers, throws why it does not. Declared by `Capabilities.checkHealth`.
   func checkHealth(_ context: CallContext) async throws(ProviderError)
+
+  /// What the provider offers beside chats; the same each time it is read. At most 64 of a plugin.
+  static var tools: [ToolDescription] { get }
+
+  /// Answers a call of one of `tools`, as `chat` answers a chat: the texts join to the result.
+  func callTool(_ request: ToolRequest, to stream: consuming ChatStream) async throws(ProviderError) -> ChatEnd
 }
 
 extension Provider {
+  public static var tools: [ToolDescription] { [] }
+
+  public func callTool(_ request: ToolRequest, to stream: consuming ChatStream) async throws(ProviderError) -> ChatEnd {
+    throw ProviderError(.unsupported, "the provider has no tool \(request.name)")
+  }
+
   public func models(_ context: CallContext) async throws(ProviderError) -> [ModelDescription]? { nil }
 
   /// Asks for the models: whoever lists them is healthy.

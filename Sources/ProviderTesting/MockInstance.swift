@@ -84,7 +84,7 @@ public final class MockInstance {
   /// Opens a call of any kind. Its deadline is `seconds` from now, by the mock clock; the host cancels it then.
   public func open(
     _ kind: UInt32, body: String = "", model: String = "", streams: Bool = true, answering answers: [Int32] = [],
-    seconds: UInt64 = 60
+    seconds: UInt64 = 60, schema: String = "prv.chat/1", files: [MockFile] = []
   ) throws(MockFailure) -> MockCall {
     let call = MockCall(handle: host.monitor.locked { host.nextHandle() })
     call.answers = answers
@@ -96,20 +96,25 @@ public final class MockInstance {
     let status = lend("request-\(call.handle & 0xFFFF)") { id in
       lend(model) { model in
         lend(body) { body in
-          lend(body.len > 0 ? "prv.chat/1" : "") { schema in
-            var request = prv_call_request()
-            request.size = UInt32(MemoryLayout<prv_call_request>.size)
-            request.flags = streams ? PRV_CALL_STREAM : 0
-            request.kind = kind
-            request.attempt = 1
-            request.deadline_mono_ns = deadline
-            request.request_id = id
-            request.model = model
-            request.body_schema = schema
-            request.body_json = body
-            return Loan.lend(value: request) { request in
-              host.enter(.callOpen, call.handle) {
-                table.call_open?(table.`self`, request, call.handle, &call.context, text.sink) ?? PRV_E_UNSUPPORTED
+          lend(body.len > 0 ? schema : "") { schema in
+            MockFile.lend(files) { list in
+              var request = prv_call_request()
+              request.size = UInt32(MemoryLayout<prv_call_request>.size)
+              request.flags = streams ? PRV_CALL_STREAM : 0
+              request.kind = kind
+              request.attempt = 1
+              request.deadline_mono_ns = deadline
+              request.request_id = id
+              request.model = model
+              request.body_schema = schema
+              request.body_json = body
+              request.files = list
+              request.file_count = UInt64(files.count)
+              request.file_stride = UInt64(MemoryLayout<prv_file>.stride)
+              return Loan.lend(value: request) { request in
+                host.enter(.callOpen, call.handle) {
+                  table.call_open?(table.`self`, request, call.handle, &call.context, text.sink) ?? PRV_E_UNSUPPORTED
+                }
               }
             }
           }

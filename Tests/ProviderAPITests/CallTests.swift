@@ -250,8 +250,9 @@ import Testing
 
   @Test func `of an unknown kind or without a body is not accepted`() throws {
     let instance = try Scripted.instance(on: host, Scripted.Script())
-    #expect(throws: MockFailure(status: PRV_E_UNSUPPORTED, message: "calls of kind 4 are not known to this provider")) {
-      try instance.open(PRV_CALL_TOOL)
+    #expect(throws: MockFailure(status: PRV_E_UNSUPPORTED, message: "calls of kind 99 are not known to this provider"))
+    {
+      try instance.open(99)
     }
     #expect(throws: MockFailure(status: PRV_E_INVALID_ARGUMENT, message: "a chat has no body; expected prv.chat/1")) {
       try instance.open(PRV_CALL_CHAT)

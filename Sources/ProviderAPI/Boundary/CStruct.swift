@@ -39,6 +39,11 @@ extension prv_provider_desc: SizedStruct {}
 extension prv_provider: SizedStruct {}
 extension prv_host: SizedStruct {}
 extension prv_call_request: SizedStruct {}
+extension prv_file: SizedStruct {}
+extension prv_tool: SizedStruct {}
+extension prv_tools_v1: SizedStruct {}
+extension prv_file_argument: SizedStruct {}
+extension prv_files_v1: SizedStruct {}
 extension prv_event: SizedStruct {}
 extension prv_usage: SizedStruct {}
 extension prv_done: SizedStruct {}

@@ -24,6 +24,18 @@ extension prv_str {
   var string: String { String(decoding: bytes, as: UTF8.self) }
 }
 
+extension prv_call_request {
+  /// Copies of the files that came with the call.
+  var sentFiles: [SentFile] {
+    guard let files else { return [] }
+    return (0..<Int(clamping: file_count)).map { index in
+      let file = prv_file(copying: UnsafeRawPointer(files) + index * Int(clamping: file_stride))
+      let content = UnsafeRawBufferPointer(start: file.content.ptr, count: Int(clamping: file.content.len))
+      return SentFile(name: file.name.string, mediaType: file.media_type.string, content: [UInt8](content))
+    }
+  }
+}
+
 extension prv_sink {
   func callAsFunction(_ text: String) {
     guard let write else { return }

@@ -16,6 +16,8 @@ final class Call: TaskExecutor, @unchecked Sendable {  // constants, and states 
   let attempt: UInt32
   let wantsStream: Bool
   let body: JSONView?
+  /// Copied, as the body is.
+  let files: [SentFile]
   /// Request id and model, then the body, copied: the request is borrowed.
   private let text: UnsafeMutableRawBufferPointer
   private let requestIDBytes: Int
@@ -59,6 +61,7 @@ final class Call: TaskExecutor, @unchecked Sendable {  // constants, and states 
     let copy = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[(id.count + model.count)...])
     // The host has validated it and checked its shapes (prv.chat/1).
     body = copy.isEmpty ? nil : JSONView(validated: copy)
+    files = request.sentFiles
   }
 
   deinit { text.deallocate() }

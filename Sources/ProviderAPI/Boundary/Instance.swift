@@ -43,12 +43,16 @@ final class Instance: Sendable {
   private func open(
     _ request: prv_call_request, _ handle: prv_call, _ context: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   ) throws(ProviderError) {
-    guard [PRV_CALL_CHAT, PRV_CALL_MODELS, PRV_CALL_HEALTH].contains(request.kind) else {
+    guard [PRV_CALL_CHAT, PRV_CALL_MODELS, PRV_CALL_HEALTH, PRV_CALL_TOOL].contains(request.kind) else {
       throw ProviderError(.unsupported, "calls of kind \(request.kind) are not known to this provider")
     }
     let call = Call(request, handle: handle, host: host)
     guard request.kind != PRV_CALL_CHAT || call.body != nil else {
       throw ProviderError(.invalidArgument, "a chat has no body; expected prv.chat/1")
+    }
+    let tool = request.kind == PRV_CALL_TOOL ? ToolRequest(call: call) : nil
+    guard request.kind != PRV_CALL_TOOL || tool != nil else {
+      throw ProviderError(.invalidArgument, "a tool is called without its name and arguments; expected prv.tool-call/1")
     }
     // From here on the call is accepted. The task may end it before this returns.
     context.pointee = Unmanaged.passRetained(call).toOpaque()
@@ -57,6 +61,11 @@ final class Instance: Sendable {
     case PRV_CALL_CHAT:
       call.start { () async throws(ProviderError) in
         _ = try await provider.chat(ChatRequest(call: call), to: ChatStream(call: call))
+      }
+    case PRV_CALL_TOOL:
+      guard let tool else { return }
+      call.start { () async throws(ProviderError) in
+        _ = try await provider.callTool(tool, to: ChatStream(call: call))
       }
     case PRV_CALL_MODELS:
       call.start { () async throws(ProviderError) in try await Self.listModels(of: provider, call) }

@@ -20,10 +20,13 @@ enum PluginTable {
     }.pointer
   }
 
-  /// What lies in memory: the table, and behind it, for `create`, the types to make.
+  /// What lies in memory: the table, and behind it, for `create`, the types to make, and for `get_extension` its
+  /// answers.
   private struct Layout {
     var table: prv_plugin
     var providers: Providers
+    var tools: prv_tools_v1
+    var files: prv_files_v1
   }
 
   private final class Providers: Sendable {
@@ -50,7 +53,11 @@ enum PluginTable {
     table.provider_stride = UInt64(MemoryLayout<prv_provider_desc>.stride)
     table.create = create
     let memory = UnsafeMutablePointer<Layout>.allocate(capacity: 1)
-    memory.initialize(to: Layout(table: table, providers: Providers(plugin.providers)))
+    if plugin.providers.contains(where: { !$0.tools.isEmpty }) { table.get_extension = getExtension }
+    memory.initialize(
+      to: Layout(
+        table: table, providers: Providers(plugin.providers), tools: tools(of: plugin.providers),
+        files: files(of: plugin.providers)))
     return UnsafePointer(UnsafeMutableRawPointer(memory).assumingMemoryBound(to: prv_plugin.self))
   }
 
@@ -74,6 +81,64 @@ enum PluginTable {
     return description
   }
 
+  // MARK: - Extensions
+
+  private static let getExtension: @convention(c) (UnsafePointer<prv_plugin>?, prv_str) -> UnsafeRawPointer? = {
+    plugin, id in
+    guard let plugin else { return nil }
+    let field: PartialKeyPath<Layout>
+    switch id.string {
+    case PRV_EXTENSION_TOOLS: field = \.tools
+    case PRV_EXTENSION_FILES: field = \.files
+    default: return nil
+    }
+    return MemoryLayout<Layout>.offset(of: field).map { UnsafeRawPointer(plugin) + $0 }
+  }
+
+  private static func tools(of types: [any Provider.Type]) -> prv_tools_v1 {
+    var table = prv_tools_v1.sized()
+    (table.tools, table.tool_count) = array(
+      types.flatMap { type in
+        type.tools.map { tool in
+          var entry = prv_tool.sized()
+          if tool.isRepeatable { entry.flags |= PRV_TOOL_REPEATABLE }
+          entry.provider_id = text(type.descriptor.id)
+          entry.name = text(tool.name)
+          entry.description = text(tool.description)
+          entry.input_schema_json = text(tool.inputSchema)
+          return entry
+        }
+      })
+    table.tool_stride = UInt64(MemoryLayout<prv_tool>.stride)
+    return table
+  }
+
+  private static func files(of types: [any Provider.Type]) -> prv_files_v1 {
+    var table = prv_files_v1.sized()
+    (table.arguments, table.argument_count) = array(
+      types.flatMap { $0.tools }.compactMap { tool in
+        guard let files = tool.files else { return nil }
+        var entry = prv_file_argument.sized()
+        entry.tool = text(tool.name)
+        entry.argument = text(files.name)
+        entry.max_count = UInt64(clamping: files.maxCount)
+        entry.max_bytes = UInt64(clamping: files.maxBytes)
+        return entry
+      })
+    table.argument_stride = UInt64(MemoryLayout<prv_file_argument>.stride)
+    return table
+  }
+
+  /// [static]; null when there is none.
+  private static func array<Entry>(_ entries: [Entry]) -> (UnsafePointer<Entry>?, UInt64) {
+    guard !entries.isEmpty else { return (nil, 0) }
+    let memory = UnsafeMutableBufferPointer<Entry>.allocate(capacity: entries.count)
+    _ = memory.initialize(from: entries)
+    return (UnsafePointer(memory.baseAddress), UInt64(entries.count))
+  }
+
+  // MARK: - Texts
+
   private static func text(_ text: String) -> prv_str {
     guard !text.isEmpty else { return prv_str() }
     let bytes = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: text.utf8.count)
@@ -82,10 +147,7 @@ enum PluginTable {
   }
 
   private static func texts(_ list: [String]) -> (UnsafePointer<prv_str>?, UInt64) {
-    guard !list.isEmpty else { return (nil, 0) }
-    let texts = UnsafeMutableBufferPointer<prv_str>.allocate(capacity: list.count)
-    _ = texts.initialize(from: list.map(text))
-    return (UnsafePointer(texts.baseAddress), UInt64(list.count))
+    array(list.map(text))
   }
 
   private static var toolchain: String {
