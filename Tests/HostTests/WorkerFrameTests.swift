@@ -269,6 +269,29 @@ import Testing
     #expect(seen == ["chat", "true", "2", "99", "5", "request-1", "model-1", "prv.chat/1", "{}"])
   }
 
+  @Test func `a call of a tool comes back with its files, whatever bytes they have`() throws {
+    let empty = UnsafeRawBufferPointer(start: nil, count: 0)
+    let files = [
+      ProviderFile(name: "grüße", mediaType: "a/b", content: [0, 255, 128]),
+      ProviderFile(name: "x", mediaType: "", content: []),
+    ]
+    let payload = laidOut(.open) { out in
+      WorkerOpen.write(
+        ProviderRequest(
+          kind: .tool, wantsStream: false, attempt: 1, deadline: .never, connectTimeoutNanoseconds: 0,
+          requestID: empty, model: empty, bodySchema: "prv.tool-call/1", body: empty, files: files), to: &out)
+    }
+    let seen = try check(.open, payload) { (message) throws(WorkerFrameFault) -> [String] in
+      let open = try WorkerOpen(message)
+      return ["\(open.bodySchema)"]
+        + open.files.map { file in
+          let name = String(decoding: file.name, as: UTF8.self) + "|" + String(decoding: file.mediaType, as: UTF8.self)
+          return "\(name)|\([UInt8](file.content))"
+        }
+    }
+    #expect(seen == ["prv.tool-call/1", "grüße|a/b|[0, 255, 128]", "x||[]"])
+  }
+
   @Test func `a request upstream keeps to its origins on the host's side, whatever the worker says`() throws {
     let reader = HTTPRequestReader(origins: [UpstreamOrigin("https://api.example.org")!])
     func read(_ url: String, _ scheme: String?, headers: [(name: String, value: String)] = []) throws

@@ -35,7 +35,7 @@ struct HostReport {
     buffer.append(",\"dropped_permits\":")
     buffer.appendDecimal(reading.counters.droppedPermits)
     buffer.append(",\"tool_count\":")
-    buffer.appendDecimal(NativeTool.allCases.count)
+    buffer.appendDecimal(NativeTool.allCases.count + (routing?.tools.tools.count ?? 0))
     buffer.append(",\"state\":\"")
     buffer.append(reading.isDraining ? "draining" : routing == nil ? "starting" : "running")
     buffer.append("\",\"counters\":")

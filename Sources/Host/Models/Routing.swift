@@ -8,6 +8,8 @@ final class Routing: Sendable {
   let catalogue: ModelCatalogue
   /// By provider number: what each call asks of its provider's information, without copying that.
   let temperatureMaxima: [Double]
+  /// What the providers contribute beside chats.
+  let tools: ToolDirectory
   /// Lives as long as this. Watched in its stead: an object that is referenced weakly is slower to hold, and each call
   /// holds its snapshot.
   let life = Life()
@@ -33,6 +35,7 @@ final class Routing: Sendable {
     self.active = active ?? Array(providers.indices)
     self.catalogue = catalogue
     temperatureMaxima = providers.map(\.information.temperatureMax)
+    tools = ToolDirectory(providers: providers, active: self.active)
     self.fallback = fallback.compactMap { rule in
       guard let from = catalogue[rule.from] else { return nil }
       let to = rule.to.compactMap { catalogue[$0] }.filter { $0 !== from }

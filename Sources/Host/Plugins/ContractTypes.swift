@@ -9,3 +9,5 @@ package typealias ProviderEnd = ProviderContract.ProviderEnd
 package typealias PluginFault = ProviderContract.PluginFault
 package typealias PluginDescription = ProviderContract.PluginDescription
 package typealias ProviderDescription = ProviderContract.ProviderDescription
+package typealias ToolOffer = ProviderContract.ToolOffer
+package typealias FilesOffer = ProviderContract.FilesOffer

@@ -27,7 +27,7 @@ struct InstancePlan: Sendable {
       capabilities: offer.description.capabilities, temperatureMax: offer.description.temperatureMax,
       defaultLimit: Int(offer.description.maxConcurrency),
       modelsJSON: settings.models.isEmpty ? offer.description.modelsJSON : settings.modelsJSON,
-      baseURL: baseURL)
+      baseURL: baseURL, tools: offer.description.tools)
     self.settings = VisibleSettings(json: try settings.createJSON(baseURL: baseURL))
     origins = try Self.origins(settings, baseURL)
     key = settings.apiKey?.value

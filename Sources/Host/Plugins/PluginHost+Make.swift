@@ -32,6 +32,7 @@ extension PluginHost {
     if offer.description.requiredServices.contains(PRV_SERVICE_HTTP), places.contains(where: { $0.upstream == nil }) {
       throw PluginFault("it needs HTTP, and no HTTP library was found", remedy: "install the Debian package libcurl4")
     }
+    for tool in offer.description.tools { try Self.check(tool) }
     if let key = settings.apiKey { log.redact(key.value) }
     let plan = try InstancePlan(offer, settings)
     switch isolation {
@@ -48,6 +49,16 @@ extension PluginHost {
         supervisor: try workerSupervisor(), quarantine: quarantine, log: log)
       try provider.start()
       return provider
+    }
+  }
+
+  private static func check(_ tool: ToolOffer) throws(PluginFault) {
+    do throws(ToolSchema.Fault) {
+      _ = try ProviderTool(tool, provider: 0, providerID: "")
+    } catch {
+      throw PluginFault(
+        "the input schema of its tool \(tool.name) cannot be used: \(error.reason)",
+        remedy: "correct prv_tool.input_schema_json")
     }
   }
 

@@ -59,11 +59,13 @@ package struct ProviderRequest {
   package var model: UnsafeRawBufferPointer
   package var bodySchema: StaticString
   package var body: UnsafeRawBufferPointer
+  /// What came with the call (prv.files/1).
+  package var files: [ProviderFile]
 
   package init(
     kind: ProviderCallKind, wantsStream: Bool, attempt: UInt32, deadline: Instant, connectTimeoutNanoseconds: UInt64,
     requestID: UnsafeRawBufferPointer, model: UnsafeRawBufferPointer, bodySchema: StaticString,
-    body: UnsafeRawBufferPointer
+    body: UnsafeRawBufferPointer, files: [ProviderFile] = []
   ) {
     self.kind = kind
     self.wantsStream = wantsStream
@@ -74,6 +76,7 @@ package struct ProviderRequest {
     self.model = model
     self.bodySchema = bodySchema
     self.body = body
+    self.files = files
   }
 }
 
@@ -90,10 +93,13 @@ package struct ProviderInformation: Sendable {
   /// The built-in catalogue (prv.models/1 array), or what the configuration lists.
   package var modelsJSON: String
   package var baseURL: String
+  /// What it contributes beside chats.
+  package var tools: [ToolOffer]
 
   package init(
     id: String, pluginID: String, pluginPath: String, pluginVersion: String, displayName: String, capabilities: UInt64,
-    temperatureMax: Double, defaultLimit: Int, modelsJSON: String, baseURL: String
+    temperatureMax: Double, defaultLimit: Int, modelsJSON: String, baseURL: String,
+    tools: [ToolOffer] = []
   ) {
     self.id = id
     self.pluginID = pluginID
@@ -105,5 +111,6 @@ package struct ProviderInformation: Sendable {
     self.defaultLimit = defaultLimit
     self.modelsJSON = modelsJSON
     self.baseURL = baseURL
+    self.tools = tools
   }
 }

@@ -62,13 +62,16 @@ final class Call: ProviderCallSink, TimerTarget {
   init(plan: consuming CallPlan, routing: Routing, face: any CallFace, loop: HostLoop) {
     let total = plan.total
     let (receivedAt, modelCount) = (plan.receivedAt, plan.modelCount)
+    var policy = loop.retryPolicy
+    // A tool may have done its work before it failed.
+    if let tool = plan.tool, !tool.offer.isRepeatable { policy.attempts = 1 }
     self.plan = plan
     self.routing = routing
     self.face = face
     self.loop = loop
     ticket = loop.nextTicket()
     machine = CallMachine(
-      clocks: loop.clockLimits(total: total), policy: loop.retryPolicy, models: modelCount,
+      clocks: loop.clockLimits(total: total), policy: policy, models: modelCount,
       queueNanoseconds: loop.queueNanoseconds, now: receivedAt)
   }
 

@@ -5,6 +5,9 @@ struct CallPlan: ~Copyable {
   /// The client's id as a JSON string with its quotes, to be written back as it came.
   var requestID: [UInt8]
   var model: ModelEntry
+  /// A plugin's tool, whose `place` is `model`; nil: a chat.
+  var tool: ProviderTool?
+  var files: [ProviderFile] = []
   /// Models that may answer instead, in order; usually none.
   var fallbacks: [ModelEntry] = []
   /// What the client called the model; nil: it named none.
@@ -17,6 +20,8 @@ struct CallPlan: ~Copyable {
   var session: Int
   var receivedAt: Instant
 
+  /// As frames name the call.
+  var name: String { tool?.name ?? "chat" }
   var modelCount: Int { 1 + fallbacks.count }
   func model(_ number: Int) -> ModelEntry { number == 0 ? model : fallbacks[number - 1] }
 }
@@ -29,13 +34,14 @@ extension CallPlan {
   ) throws(ProviderFailure) -> ProviderCallID {
     // The id's content between its quotes; an escaped id reaches the plugin as it was escaped, which only logs it.
     let result: Result<ProviderCallID, ProviderFailure> = requestID.withUnsafeBytes { quoted in
-      var model = model.id
+      var model = tool == nil ? model.id : ""
       return model.withUTF8 { name in
         let request = ProviderRequest(
-          kind: .chat, wantsStream: wantsStream, attempt: UInt32(attempt), deadline: deadline,
+          kind: tool == nil ? .chat : .tool, wantsStream: wantsStream, attempt: UInt32(attempt), deadline: deadline,
           connectTimeoutNanoseconds: connect,
           requestID: UnsafeRawBufferPointer(rebasing: quoted[1..<max(1, quoted.count - 1)]),
-          model: UnsafeRawBufferPointer(name), bodySchema: "prv.chat/1", body: body)
+          model: UnsafeRawBufferPointer(name), bodySchema: tool == nil ? "prv.chat/1" : "prv.tool-call/1",
+          body: body, files: files)
         return Result { () throws(ProviderFailure) in try provider.open(request, sink: sink, on: loop) }
       }
     }

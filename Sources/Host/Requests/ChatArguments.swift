@@ -62,11 +62,7 @@ struct ChatArguments {
         }
         maximumTokens = count
       } else if key.equals("timeout") {
-        guard let seconds = try Self.number(value, "timeout") else { continue }
-        guard Bounds.timeoutSeconds.contains(seconds) else {
-          throw .invalid("timeout", "must be between 0.1 and 3600 seconds, got \(seconds)", found: "\(seconds)")
-        }
-        timeoutNanoseconds = UInt64(seconds * 1_000_000_000)
+        timeoutNanoseconds = try Self.timeout(value)
       } else if key.equals("thinking_mode") {
         thinkingMode = try Self.thinkingMode(value)
       } else if key.equals("use_websearch") {
@@ -184,12 +180,21 @@ struct ChatArguments {
     return value
   }
 
-  private static func number(_ value: JSONView, _ field: String) throws(CallError) -> Double? {
+  private static func number(_ value: JSONView, _ field: String) throws(CallError) -> Double {
     guard let number = value.double() else { throw wrongType(value, field, "a number") }
     return number
   }
 
-  private static func flag(_ value: JSONView, _ field: String) throws(CallError) -> Bool {
+  /// Nanoseconds.
+  static func timeout(_ value: JSONView) throws(CallError) -> UInt64 {
+    let seconds = try number(value, "timeout")
+    guard Bounds.timeoutSeconds.contains(seconds) else {
+      throw .invalid("timeout", "must be between 0.1 and 3600 seconds, got \(seconds)", found: "\(seconds)")
+    }
+    return UInt64(seconds * 1_000_000_000)
+  }
+
+  static func flag(_ value: JSONView, _ field: String) throws(CallError) -> Bool {
     if let flag = value.bool() { return flag }
     if value.kind == .string, let text = value.string()?.lowercased() {
       if ["true", "1", "yes", "on"].contains(text) { return true }

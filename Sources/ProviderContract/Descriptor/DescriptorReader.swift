@@ -8,11 +8,11 @@ package enum DescriptorReader {
     PRV_SERVICE_LOG, PRV_SERVICE_TIME, PRV_SERVICE_HTTP, PRV_SERVICE_CONFIG, PRV_SERVICE_EXEC, PRV_SERVICE_THREAD_CHECK,
   ]
 
-  private static let structBytesLimit: UInt32 = 64 << 10
+  static let structBytesLimit: UInt32 = 64 << 10
   private static let providersLimit: UInt64 = 64
   private static let servicesLimit: UInt64 = 32
   private static let lineBytesLimit = 1024
-  private static let documentBytesLimit = 1 << 20
+  static let documentBytesLimit = 1 << 20
 
   package static func read(_ table: UnsafePointer<prv_plugin>) throws(PluginFault) -> PluginDescription {
     let needed = MemoryLayout<prv_plugin>.offset(of: \.create)! + MemoryLayout<UnsafeRawPointer>.size
@@ -34,6 +34,7 @@ package enum DescriptorReader {
     result.toolchain = try line(plugin.toolchain, "prv_plugin.toolchain")
     try check(id: result.id)
     result.providers = try providers(plugin)
+    try ToolsReader.read(table, into: &result)
     return result
   }
 
@@ -68,6 +69,7 @@ package enum DescriptorReader {
       for service in services { try check(line: service, field) }
     }
     try requireOffered(provider)
+    try ToolsReader.check(provider)
     guard provider.temperatureMax.isFinite, provider.temperatureMax > 0 else {
       throw PluginFault("temperature_max is \(provider.temperatureMax)", remedy: "correct temperature_max")
     }
@@ -157,7 +159,7 @@ package enum DescriptorReader {
     return result
   }
 
-  private static func checkedSize(_ source: UnsafeRawPointer, _ name: String, atLeast needed: Int)
+  static func checkedSize(_ source: UnsafeRawPointer, _ name: String, atLeast needed: Int)
     throws(PluginFault) -> UInt32
   {
     let size = source.load(as: UInt32.self)
@@ -168,7 +170,7 @@ package enum DescriptorReader {
     return size
   }
 
-  private static func line(_ value: prv_str, _ field: String) throws(PluginFault) -> String {
+  static func line(_ value: prv_str, _ field: String) throws(PluginFault) -> String {
     let result = try text(value, field, limit: lineBytesLimit)
     try check(line: result, field)
     return result
@@ -204,7 +206,7 @@ package enum DescriptorReader {
     PluginFault("it describes provider \"\(id)\" twice", remedy: "give each provider its own id")
   }
 
-  private static func text(_ value: prv_str, _ field: String, limit: Int) throws(PluginFault) -> String {
+  static func text(_ value: prv_str, _ field: String, limit: Int) throws(PluginFault) -> String {
     guard let bytes = value.bytes(limit: limit) else {
       throw tooLong(value.len, field, limit, at: value.ptr == nil ? " at a null pointer" : "")
     }

@@ -36,7 +36,9 @@ enum NativeFrames {
     begin("call_tool_ack", call.plan.requestID, to: &buffer)
     buffer.append(",\"accepted\":true")
     if isAttached { buffer.append(",\"attached\":true") }
-    buffer.append(",\"name\":\"chat\",\"total_seconds\":")
+    buffer.append(",\"name\":\"")
+    buffer.append(call.plan.name)
+    buffer.append("\",\"total_seconds\":")
     appendSeconds(call.plan.total, to: &buffer)
     buffer.append(",\"timeout\":")
     appendSeconds(call.plan.total + call.plan.total / 2, to: &buffer)
@@ -45,7 +47,9 @@ enum NativeFrames {
 
   static func progress(_ call: Call, phase: Call.Phase, to buffer: inout ByteBuffer) {
     begin("progress", call.plan.requestID, to: &buffer)
-    buffer.append(",\"name\":\"chat\",\"t\":")
+    buffer.append(",\"name\":\"")
+    buffer.append(call.plan.name)
+    buffer.append("\",\"t\":")
     appendWallTime(to: &buffer)
     buffer.append(",\"phase\":\"")
     buffer.append(phase.rawValue)
@@ -134,7 +138,7 @@ enum NativeFrames {
     let hasMoved = model !== call.plan.model
     appendOptional(call.plan.requestedModel ?? (hasMoved ? call.plan.model.id : nil), to: &buffer)
     buffer.append(",\"model_used\":")
-    buffer.appendJSON(string: call.answer.modelUsed ?? model.id)
+    appendOptional(call.answer.modelUsed ?? (call.plan.tool == nil ? model.id : nil), to: &buffer)
     buffer.append(",\"provider\":")
     buffer.appendJSON(string: model.providerID)
     buffer.append(",\"attempts\":")

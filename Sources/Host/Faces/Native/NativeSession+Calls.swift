@@ -10,14 +10,7 @@ extension NativeSession {
       guard let name = fields.name?.string(), !name.isEmpty else {
         throw CallError.invalidMessage("call_tool requires 'name' (non-empty string)")
       }
-      guard let tool = NativeTool(named: name) else {
-        throw CallError(
-          .toolNotFound, "Unknown tool: \(CallError.shortened(name))",
-          [
-            ("requested_tool", .string(CallError.shortened(name))),
-            ("available", .strings(NativeTool.allCases.map(\.rawValue))),
-          ])
-      }
+      let tool = try AnyTool(named: name, loop.routing)
       if let arguments = fields.arguments, arguments.kind != .object {
         throw CallError.invalidMessage("arguments must be an object, got \(arguments.kind)")
       }
@@ -27,7 +20,11 @@ extension NativeSession {
           .overCapacity, "Request too large: \(size) bytes exceeds limit of \(limit) bytes",
           [("actual_size", .integer(Int64(size))), ("limit", .integer(Int64(limit)))])
       }
-      if tool == .chat { try chat(fields, identity) } else { try runBuiltIn(tool, fields) }
+      switch tool {
+      case .own(.chat): try chat(fields, identity)
+      case .own(let tool): try runBuiltIn(tool, fields)
+      case .provider(let tool, let routing): try call(tool, routing, fields, identity)
+      }
     } catch {
       link.send { NativeFrames.refusal(id: fields.echoedID, error, to: &$0) }
     }
@@ -46,17 +43,52 @@ extension NativeSession {
     let fingerprint =
       id.isGiven || arguments.refusesDuplicates
       ? loop.fingerprint(model: model, body: loop.bodyScratch.readable) : nil
-    guard try isNew(id, fingerprint, arguments, identity) else { return }
-    let configured = loop.configuration.timeouts.toolMilliseconds * 1_000_000
-    let total = min(arguments.timeoutNanoseconds ?? configured, configured)
+    guard try isNew(id, fingerprint, refusesDuplicates: arguments.refusesDuplicates, identity) else { return }
+    let (total, isShortened) = total(arguments.timeoutNanoseconds)
     let plan = CallPlan(
       requestID: id.text, model: model, fallbacks: routing.fallbacks(for: model, arguments), requestedModel: requested,
-      wantsStream: arguments.wantsStream, total: total, isShortened: total < configured, session: identity.number,
+      wantsStream: arguments.wantsStream, total: total, isShortened: isShortened, session: identity.number,
       receivedAt: .now())
+    try begin(plan, id, fingerprint, routing, body: loop.bodyScratch.readable)
+  }
+
+  /// A tool that a plugin contributes: the permits, clocks and repetitions of a chat, without a model.
+  private func call(_ tool: ProviderTool, _ routing: Routing, _ fields: NativeMessage, _ identity: Identity)
+    throws(CallError)
+  {
+    let arguments = try ToolArguments(
+      fields.arguments, of: tool, fileBytes: loop.configuration.limits.fileBytes)
+    loop.bodyScratch.removeAll(keeping: 1 << 20)
+    arguments.writeBody(to: &loop.bodyScratch)
+    let bodyBytes = loop.bodyScratch.count
+    let id = RequestID(fields.requestID)
+    if id.isGiven { arguments.writeFiles(to: &loop.bodyScratch) }
+    let fingerprint = id.isGiven ? loop.fingerprint(model: tool.place, body: loop.bodyScratch.readable) : nil
+    guard try isNew(id, fingerprint, refusesDuplicates: false, identity) else { return }
+    let (total, isShortened) = total(arguments.timeoutNanoseconds)
+    var plan = CallPlan(
+      requestID: id.text, model: tool.place, wantsStream: arguments.wantsStream, total: total,
+      isShortened: isShortened, session: identity.number, receivedAt: .now())
+    plan.tool = tool
+    plan.files = arguments.files
+    try begin(
+      plan, id, fingerprint, routing, body: UnsafeRawBufferPointer(rebasing: loop.bodyScratch.readable[..<bodyBytes]))
+  }
+
+  /// Nanoseconds, and whether the client asked for less than the configured total.
+  private func total(_ asked: UInt64?) -> (total: UInt64, isShortened: Bool) {
+    let configured = loop.configuration.timeouts.toolMilliseconds * 1_000_000
+    let total = min(asked ?? configured, configured)
+    return (total, total < configured)
+  }
+
+  private func begin(
+    _ plan: consuming CallPlan, _ id: RequestID, _ fingerprint: Fingerprint?, _ routing: Routing, body: UnsafeRawBufferPointer
+  ) throws(CallError) {
     let call = Call(plan: plan, routing: routing, face: self, loop: loop)
     calls.begin(id.key, id.isGiven ? fingerprint : nil, call)
     do {
-      try call.start(body: loop.bodyScratch.readable)
+      try call.start(body: body)
     } catch {
       forget(call)
       throw error
@@ -66,9 +98,9 @@ extension NativeSession {
   /// Whether the request is a call of its own. One that repeats another is answered here: it joins the call that runs,
   /// or gets the result that was kept.
   private func isNew(
-    _ id: RequestID, _ fingerprint: Fingerprint?, _ arguments: ChatArguments, _ identity: Identity
+    _ id: RequestID, _ fingerprint: Fingerprint?, refusesDuplicates: Bool, _ identity: Identity
   ) throws(CallError) -> Bool {
-    switch calls.arrive(id.key, fingerprint, refusesDuplicates: arguments.refusesDuplicates) {
+    switch calls.arrive(id.key, fingerprint, refusesDuplicates: refusesDuplicates) {
     case .joins(let call):
       if call.attempts > 0 { link.send { NativeFrames.ack(call, isAttached: true, to: &$0) } }
       return false

@@ -45,7 +45,7 @@ extension NativeSession {
     let id = fields.echoedID
     switch op.string() ?? "" {
     case "list_tools":
-      send("list_tools_res", id, "tools") { $0.append(NativeTool.listing) }
+      send("list_tools_res", id, "tools") { NativeTool.writeListing(with: loop.routing?.tools, to: &$0) }
     case "list_models":
       let report = HostReport(loop: loop)
       send("list_models_res", id, "models") { report.writeModels(to: &$0) }

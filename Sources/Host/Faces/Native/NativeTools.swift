@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 
 /// The tools that the host itself offers on the native protocol.
@@ -17,8 +18,13 @@ enum NativeTool: String, CaseIterable {
       self = tool
       return
     }
-    guard let suffix = Self.suffixes.first(where: { name.hasSuffix($0) }) else { return nil }
-    self.init(rawValue: String(name.dropLast(suffix.count)))
+    guard let short = Self.withoutSuffix(name) else { return nil }
+    self.init(rawValue: short)
+  }
+
+  /// The name before such an ending; nil: it has none.
+  static func withoutSuffix(_ name: String) -> String? {
+    suffixes.first { name.hasSuffix($0) }.map { String(name.dropLast($0.count)) }
   }
 
   var summary: String {
@@ -102,14 +108,22 @@ enum NativeTool: String, CaseIterable {
     ]
   }
 
-  /// `tools` of list_tools_res, the same for every client.
-  static let listing: String = {
+  /// The host's part of `tools` in list_tools_res, the same for every client.
+  private static let ownListing: String = {
     let tools = allCases.map { tool in
       JSONValue.object([
         .init("name", .string(tool.rawValue)), .init("description", .string(tool.summary)),
         .init("inputSchema", tool.inputSchema),
       ])
     }
-    return JSONValue.array(tools).text
+    // Without its end: tools of plugins may follow.
+    return String(JSONValue.array(tools).text.dropLast())
   }()
+
+  /// `tools` of list_tools_res: the host's own, then those of the plugins.
+  static func writeListing(with tools: ToolDirectory?, to buffer: inout ByteBuffer) {
+    buffer.append(ownListing)
+    if let tools { buffer.append(tools.listing) }
+    buffer.append("]")
+  }
 }

@@ -123,7 +123,12 @@ extension CallSlot {
     raw.body_json = prv_str(request.body)
     var context: UnsafeMutableRawPointer?
     let (status, sentence) = SinkText.gather { error in
-      provider.functions.call_open(provider.functions.`self`, &raw, handle, &context, error)
+      withFiles(request.files) { files in
+        raw.files = files.baseAddress
+        raw.file_count = UInt64(files.count)
+        raw.file_stride = UInt64(MemoryLayout<prv_file>.stride)
+        return provider.functions.call_open(provider.functions.`self`, &raw, handle, &context, error)
+      }
     }
     guard status == PRV_OK else {
       refuse()
@@ -132,6 +137,22 @@ extension CallSlot {
     self.context = context
     stage = .open
     return handle
+  }
+
+  /// Lays files out for call_open; nearly always there is none.
+  private func withFiles<Result>(_ files: [ProviderFile], _ body: (UnsafeBufferPointer<prv_file>) -> Result) -> Result {
+    guard !files.isEmpty else { return body(UnsafeBufferPointer(start: nil, count: 0)) }
+    let raw = files.map { file in
+      var raw = prv_file()
+      raw.size = UInt32(MemoryLayout<prv_file>.size)
+      raw.name = prv_str(file.name)
+      raw.media_type = prv_str(file.mediaType)
+      let content = file.content
+      raw.content = prv_bytes(
+        ptr: content.baseAddress?.assumingMemoryBound(to: UInt8.self), len: UInt64(content.count))
+      return raw
+    }
+    return withExtendedLifetime(files) { raw.withUnsafeBufferPointer(body) }
   }
 
   /// The plugin did not accept the call: nothing more reaches the sink.

@@ -71,6 +71,7 @@ extension ProviderDescription {
       .init("optional_services", .array(optionalServices.map(JSONValue.string))),
       .init("temperature_max", .double(temperatureMax)), .init("max_concurrency", .integer(Int64(maxConcurrency))),
       .init("models", .string(modelsJSON)), .init("blocking", .bool(isBlocking)), .init("needs_key", .bool(needsKey)),
+      .init("tools", .array(tools.map(\.json))),
     ])
   }
 
@@ -81,7 +82,7 @@ extension ProviderDescription {
       let optional = value["optional_services"]?.array, let temperature = value["temperature_max"]?.double,
       let concurrency = value["max_concurrency"]?.integer.flatMap(UInt32.init(exactly:)),
       let models = value["models"]?.string, let isBlocking = value["blocking"]?.bool,
-      let needsKey = value["needs_key"]?.bool
+      let needsKey = value["needs_key"]?.bool, let tools = value["tools"]?.array
     else { return nil }
     self.init()
     (self.id, self.displayName) = (id, displayName)
@@ -91,6 +92,47 @@ extension ProviderDescription {
     optionalServices = optional.compactMap(\.string)
     (temperatureMax, maxConcurrency) = (temperature, concurrency)
     (self.isBlocking, self.needsKey) = (isBlocking, needsKey)
-    guard requiredServices.count == required.count, optionalServices.count == optional.count else { return nil }
+    self.tools = tools.compactMap(ToolOffer.init)
+    guard requiredServices.count == required.count, optionalServices.count == optional.count,
+      self.tools.count == tools.count
+    else { return nil }
+  }
+}
+
+extension ToolOffer {
+  fileprivate var json: JSONValue {
+    .object([
+      .init("name", .string(name)), .init("summary", .string(summary)), .init("input_schema", .string(inputSchemaJSON)),
+      .init("repeatable", .bool(isRepeatable)), .init("files", files.map(\.json) ?? .null),
+    ])
+  }
+
+  fileprivate init?(_ value: JSONValue) {
+    guard let name = value["name"]?.string, let summary = value["summary"]?.string,
+      let schema = value["input_schema"]?.string, let isRepeatable = value["repeatable"]?.bool,
+      let files = value["files"]
+    else { return nil }
+    self.init()
+    (self.name, self.summary, inputSchemaJSON, self.isRepeatable) = (name, summary, schema, isRepeatable)
+    guard files != .null else { return }
+    guard let offer = FilesOffer(files) else { return nil }
+    self.files = offer
+  }
+}
+
+extension FilesOffer {
+  fileprivate var json: JSONValue {
+    .object([
+      .init("argument", .string(argument)), .init("count", .integer(Int64(countLimit))),
+      .init("bytes", .integer(Int64(bytesLimit))),
+    ])
+  }
+
+  fileprivate init?(_ value: JSONValue) {
+    guard let argument = value["argument"]?.string, let count = value["count"]?.integer,
+      let bytes = value["bytes"]?.integer
+    else { return nil }
+    self.init()
+    (self.argument, countLimit, bytesLimit) = (argument, Int(count), Int(bytes))
   }
 }

@@ -59,7 +59,7 @@ final class WorkerLink: WorkerStreamDelegate {
       let request = ProviderRequest(
         kind: open.kind, wantsStream: open.wantsStream, attempt: open.attempt, deadline: open.deadline,
         connectTimeoutNanoseconds: open.connectTimeoutNanoseconds, requestID: open.requestID, model: open.model,
-        bodySchema: open.bodySchema, body: open.body)
+        bodySchema: open.bodySchema, body: open.body, files: open.files)
       sink.call = try worker.provider.open(request, sink: sink, on: worker.loop)
     } catch {
       calls[message.call] = nil

@@ -8,8 +8,9 @@ import Decisions
 /// A call to open, as the worker reads it. Buffers are borrowed from the message.
 struct WorkerOpen {
   static let requestIDBytesLimit = 4096
+  private static let filesLimit = 64
   /// The schemas of bodies that there are (provider_abi.h).
-  private static let schemas: [StaticString] = ["prv.chat/1", "prv.tools/1", "prv.files/1", ""]
+  private static let schemas: [StaticString] = ["prv.chat/1", "prv.tool-call/1", ""]
 
   var kind: ProviderCallKind
   var wantsStream: Bool
@@ -20,6 +21,8 @@ struct WorkerOpen {
   var model: UnsafeRawBufferPointer
   var bodySchema: StaticString
   var body: UnsafeRawBufferPointer
+  /// Copied.
+  var files: [ProviderFile] = []
 
   static func write(_ request: ProviderRequest, to message: inout ByteBuffer) {
     message.appendField(request.kind.rawValue)
@@ -32,6 +35,12 @@ struct WorkerOpen {
     message.appendField(
       UnsafeRawBufferPointer(start: request.bodySchema.utf8Start, count: request.bodySchema.utf8CodeUnitCount))
     message.appendField(request.body)
+    message.appendField(UInt32(request.files.count))
+    for file in request.files {
+      message.appendField(file.name)
+      message.appendField(file.mediaType)
+      message.appendField(file.content)
+    }
   }
 
   init(_ message: WorkerFrameDecoder.Message) throws(WorkerFrameFault) {
@@ -53,6 +62,17 @@ struct WorkerOpen {
     }
     bodySchema = known
     body = try fields.utf8(limit: 64 << 20)
+    let count = try fields.u32()
+    guard count <= Self.filesLimit else {
+      throw WorkerFrameFault(found: "a call with \(count) files", expected: "at most \(Self.filesLimit)")
+    }
+    for _ in 0..<count {
+      files.append(
+        ProviderFile(
+          name: try fields.text(limit: FileArgument.Bounds.nameBytes.upperBound),
+          mediaType: try fields.text(limit: FileArgument.Bounds.mediaTypeCharacters.upperBound),
+          content: [UInt8](try fields.bytes(limit: 64 << 20))))
+    }
     try fields.end()
   }
 }
