@@ -29,6 +29,14 @@ public final class GLM: OpenAIProvider {
     webSearchTool = Self.webSearchTool(engine)
   }
 
+  public static let tools = GLMTools.all
+
+  public func callTool(_ request: ToolRequest, to stream: consuming ChatStream) async throws(ProviderError) -> ChatEnd {
+    request.name == GLMTools.search.name
+      ? try await GLMTools.search(request, endpoint, to: stream)
+      : try await GLMTools.upload(request, endpoint, to: stream)
+  }
+
   public func dialect(for model: String) -> Dialect {
     var dialect = Dialect()
     // Both ranges are open at their ends.

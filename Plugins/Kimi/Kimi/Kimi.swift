@@ -36,6 +36,26 @@ public final class Kimi: OpenAIProvider {
     return dialect
   }
 
+  public static let tools = KimiTools.all
+
+  public func callTool(_ request: ToolRequest, to stream: consuming ChatStream) async throws(ProviderError) -> ChatEnd {
+    let files = OpenAIFiles(endpoint, errors)
+    switch request.name {
+    case KimiTools.upload.name: return try await KimiTools.upload(request, files, to: stream)
+    case KimiTools.manage.name: return try await KimiTools.manage(request, files, to: stream)
+    default:
+      let body = try await KimiTools.chatBody(request, files)
+      let model = request.text("model") ?? KimiModels.catalogue[0].id
+      let dialect = dialect(for: model)
+      let text = try body.withUnsafeBufferPointer { (body) throws(ProviderError) in
+        try ChatRequestBody.write(JSONView(validated: UnsafeRawBufferPointer(body)), model: model, in: dialect)
+      }
+      var chat = OpenAIChat(endpoint, dialect)
+      let round = try await chat.exchange(text, to: &stream)
+      return stream.finish(round.reason)
+    }
+  }
+
   public func chat(_ request: ChatRequest, to stream: consuming ChatStream) async throws(ProviderError) -> ChatEnd {
     var dialect = dialect(for: request.model)
     let searches = request.body["patchbay"]?["web_search"]?.bool() ?? false
