@@ -139,6 +139,8 @@ enum PluginCommand {
       lines.append("    services   \(provider.requiredServices.joined(separator: ", "))")
       let models = modelIDs(provider)
       if !models.isEmpty { lines.append("    models     \(models.joined(separator: ", "))") }
+      let tools = provider.tools.map(\.name)
+      if !tools.isEmpty { lines.append("    tools      \(tools.joined(separator: ", "))") }
     }
     return lines.joined(separator: "\n")
   }
@@ -163,6 +165,7 @@ enum PluginCommand {
       .init("required_services", .array(provider.requiredServices.map(JSONValue.string))),
       .init("temperature_max", .double(provider.temperatureMax)),
       .init("models", .array(modelIDs(provider).map(JSONValue.string))),
+      .init("tools", .array(provider.tools.map { .string($0.name) })),
     ])
   }
 
