@@ -12,7 +12,7 @@ SDK_MODULES := CProviderABI Bytes JSON Wire ProviderAPI OpenAIWire ProviderContr
 VENV := .build/venv
 BENCH_VENV := .build/venv-bench
 
-.PHONY: help build run simulate mutants test test-long million tsan asan sanitize lint format bench bench-short scaffold install clean
+.PHONY: help build run simulate mutants test test-long million tsan asan sanitize lint format bench bench-short scaffold aged install clean
 .DEFAULT_GOAL := build
 
 help: ## print this list
@@ -51,6 +51,17 @@ asan: $(VENV)/installed ## the same with AddressSanitizer; leaks are looked for
 	@$(VENV)/bin/python Tests/sanitize.py address '$(WORD)'
 
 sanitize: tsan asan ## both; each ends with `N passed, N failed`
+
+# The Swift plugins of TAG, built from its sources, on the host of today. Not part of .ci/run: it takes minutes.
+TAG ?= HEAD
+AGED := .build/aged
+aged: build $(VENV)/installed ## the plugins of an earlier release on this host: TAG=v0.1.0
+	rm -rf $(AGED) && mkdir -p $(AGED)/source $(AGED)/plugins
+	git archive $(TAG) | tar -x -C $(AGED)/source
+	for plugin in $(PLUGINS); do \
+	  swift build -c release --static-swift-stdlib --package-path $(AGED)/source --product $$plugin \
+	  && install -m 0755 $(AGED)/source/.build/release/lib$$plugin.so $(AGED)/plugins/$$plugin.so || exit 1; done
+	PATCHBAY_AGED=$(CURDIR)/$(AGED)/plugins $(VENV)/bin/python -m pytest Tests/EndToEndTests/test_aged.py
 
 # One seed, or SEEDS of them from SEED on. A broken promise is printed with its seed, which runs the same way again.
 SEED ?= 1
