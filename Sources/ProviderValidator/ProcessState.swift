@@ -17,7 +17,7 @@ package struct ProcessState: Equatable {
 
   package static func now() -> ProcessState {
     ProcessState(
-      threads: Set(entries("/proc/self/task")), descriptors: descriptors(), handlers: handlers(),
+      threads: threads, descriptors: descriptors(), handlers: handlers(),
       environment: environmentWords(), directory: directory(),
       locale: setlocale(LC_ALL, nil).map { String(cString: $0) } ?? "", kernel: kernelLines())
   }
@@ -48,7 +48,24 @@ package struct ProcessState: Equatable {
   }
 
   /// The number of threads, for counting over and over.
-  package static var threadCount: Int { entries("/proc/self/task").count }
+  package static var threadCount: Int { threads.count }
+
+  /// The ids of the threads.
+  package static var threads: Set<String> { Set(entries("/proc/self/task")) }
+
+  private static let settlingNanoseconds: UInt64 = 500_000_000
+
+  /// How many threads there are that are not among `before`. A thread that was joined stays listed until the kernel has
+  /// buried it, so those that are there are looked for again, for half a second.
+  package static func threadsLeft(beyond before: Set<String>) -> Int {
+    let end = MonotonicClock.nanoseconds() &+ settlingNanoseconds
+    while true {
+      let left = threads.subtracting(before).count
+      if left == 0 || MonotonicClock.nanoseconds() >= end { return left }
+      usleep(1000)
+    }
+  }
+
   /// The number of open descriptors, without the one that counts.
   package static var descriptorCount: Int { entries("/proc/self/fd").count - 1 }
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import xml.etree.ElementTree as ElementTree
@@ -57,6 +58,11 @@ def test_the_sample_that_breaks_nothing_passes(good, other):
     found = findings(good, "--with", other, "--exclude", CHAT_CHECKS)
     assert unhappy(found) == {}
     assert [check for check, finding in found.items() if finding["status"] == "skip"] == []
+
+
+def test_an_instance_may_have_a_thread_that_destroy_ends(tmp_path):
+    found = findings(build(tmp_path, "-DWITH_THREAD"), "--include", "create,load")
+    assert unhappy(found) == {}
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -161,13 +167,20 @@ def test_a_run_that_is_stopped_takes_its_checks_with_it(tmp_path, ending):
     os.mkfifo(pipe)
     plugin = broken(tmp_path, "CREATE_HANG", f'-DTELL="{pipe}"')
     before = set(os.listdir("/tmp"))
+    told = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     run = subprocess.Popen([str(BINARY), "plugin", "validate", str(plugin), "--include", "create-basic"],
                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment())
-    with open(pipe) as told:  # opens when the plugin does, inside create
-        child = int(told.readline())
+    try:
+        assert select.select([told], [], [], SECONDS)[0], "the plugin was never asked for an instance"
+        child = int(os.read(told, 64))
         run.send_signal(ending)
         _, error = run.communicate(timeout=SECONDS)
-        assert told.read() == ""  # the end: the plugin's process is gone
+        # The end of what it tells: the plugin's process is gone.
+        assert select.select([told], [], [], SECONDS)[0] and os.read(told, 64) == b""
+    finally:
+        run.kill()
+        run.wait()
+        os.close(told)
     if ending == signal.SIGKILL:
         assert run.returncode == -signal.SIGKILL
     else:

@@ -19,11 +19,11 @@ enum LifeChecks {
     let host = context.host(for: provider)
     for _ in 0..<warmRounds { try context.instance(of: provider, plugin, on: host).live(on: host) }
     let descriptors = ProcessState.descriptorCount
-    let threads = ProcessState.threadCount
+    let threads = ProcessState.threads
     for _ in 0..<rounds { try context.instance(of: provider, plugin, on: host).live(on: host) }
     let moreDescriptors = ProcessState.descriptorCount - descriptors
-    let moreThreads = ProcessState.threadCount - threads
-    return moreDescriptors <= 0 && moreThreads <= 0
+    let moreThreads = ProcessState.threadsLeft(beyond: threads)
+    return moreDescriptors <= 0 && moreThreads == 0
       ? .pass()
       : .fail(
         expected: "as many descriptors and threads as before",
@@ -49,10 +49,10 @@ enum LifeChecks {
     "destroy-leaves-no-thread", rule: "PRV-R014",
     proves: "When `destroy` has returned, no thread of the instance is left."
   ) { context, plugin, provider throws(CheckStop) in
-    let before = ProcessState.now()
+    let before = ProcessState.threads
     let host = context.host(for: provider)
     try context.instance(of: provider, plugin, on: host).live(on: host)
-    let left = ProcessState.now().threads.subtracting(before.threads).count
+    let left = ProcessState.threadsLeft(beyond: before)
     return left == 0 ? .pass() : .fail(expected: "no thread more than before", found: "\(left)")
   }
 

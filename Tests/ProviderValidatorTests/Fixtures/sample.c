@@ -27,6 +27,10 @@ typedef struct sample {
   const prv_exec_v1 *exec;
   int *started;
   int *thread_mark;
+#ifdef WITH_THREAD
+  pthread_t thread;
+  int ending[2];
+#endif
 } sample;
 
 static void say(prv_sink sink, prv_str text) { sink.write(sink.ctx, text); }
@@ -45,6 +49,15 @@ static void start_a_thread(void) {
   pthread_t thread;
   pthread_create(&thread, NULL, wait_for_ever, NULL);
 }
+
+#ifdef WITH_THREAD
+/* Not broken: a thread of the instance, which ends when the pipe does. */
+static void *work(void *end) {
+  char byte;
+  while (read(*(int *)end, &byte, 1) > 0) {}
+  return NULL;
+}
+#endif
 
 #include "sample_load.h"
 

@@ -80,8 +80,10 @@ static void destroy(void *self) {
 #ifdef BREAK_LATE_CALL
   this->exec->post(this->host->ctx, log_late, (void *)this->host);
 #endif
-#ifdef BREAK_DESTROY_TWICE
-  free(this->started);
+#ifdef WITH_THREAD
+  close(this->ending[1]);
+  pthread_join(this->thread, NULL);
+  close(this->ending[0]);
 #endif
   free(this->started);
   free(this);
@@ -241,6 +243,10 @@ static int32_t create(const prv_plugin *plugin, prv_str id, const prv_host *host
     say(error, TEXT("the host has no prv.exec/1"));
     return PRV_E_INCOMPATIBLE;
   }
+#ifdef WITH_THREAD
+  if (pipe2(this->ending, O_CLOEXEC) != 0) abort();
+  pthread_create(&this->thread, NULL, work, &this->ending[0]);
+#endif
   *instance = (prv_provider){.size = sizeof *instance, .self = this, .start = start, .stop = stop, .destroy = destroy,
                              .call_open = call_open, .call_cancel = call_cancel, .call_close = call_close};
 #ifdef BREAK_NO_CLOSE
