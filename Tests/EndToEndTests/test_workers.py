@@ -279,6 +279,17 @@ async def test_a_worker_ends_with_its_host_however_that_ends(start_host, tmp_pat
     os.close(descriptor)
 
 
+async def test_a_worker_leaves_signals_to_its_host(start_host, tmp_path):
+    rack = rack_with_echo(tmp_path)
+    host = start_host(plugins={"directories": [str(rack)], "watch": False}, providers=PROVIDERS[:1], **PLAIN)
+    before = workers(host)
+    async with Client.open(host.url) as client:
+        for word in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+            os.kill(before[0], word)
+        assert (await client.chat("there", model="echo"))["text"] == "there"
+    assert workers(host) == before and "has ended" not in host.log
+
+
 async def test_a_worker_that_is_killed_is_replaced_within_twenty_milliseconds(start_host, tmp_path):
     rack = rack_with_echo(tmp_path)
     host = start_host(plugins={"directories": [str(rack)], "watch": False}, providers=PROVIDERS[:1], **PLAIN)

@@ -1,37 +1,47 @@
-internal import CLinux
 internal import Glibc
-internal import Synchronization
 
 /// A value that one thread waits for and another puts there, once.
 ///
-/// Thread: any.
-final class Latch<Value>: Sendable {
-  /// `@unchecked`: behind the mutex, and handed over whole.
-  private struct Box: @unchecked Sendable { var value: Value? }
-
-  private let box = Mutex(Box())
-  private let descriptor: Int32
+/// Thread: any. `@unchecked Sendable`: the value is touched under the mutex only, and handed over whole.
+final class Latch<Value>: @unchecked Sendable {
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private var value: Value?
 
   init() {
-    descriptor = eventfd(0, Int32(EFD_CLOEXEC))
-    precondition(descriptor >= 0, "eventfd: \(systemMessage(errno))")
+    pthread_mutex_init(mutex, nil)
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    pthread_cond_init(condition, &attributes)
+    pthread_condattr_destroy(&attributes)
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
 
   /// The first one counts.
   func put(_ value: Value) {
-    let sent = Box(value: value)
-    box.withLock { if $0.value == nil { $0 = sent } }
-    var one: UInt64 = 1
-    _ = write(descriptor, &one, 8)
+    pthread_mutex_lock(mutex)
+    if self.value == nil { self.value = value }
+    pthread_cond_broadcast(condition)
+    pthread_mutex_unlock(mutex)
   }
 
   /// nil: nothing came in time.
   func wait(milliseconds: UInt64) -> Value? {
-    var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    let limit = Int32(clamping: milliseconds)
-    while poll(&ready, 1, limit) < 0 && errno == EINTR {}
-    return box.withLock { $0 }.value
+    var deadline = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &deadline)
+    let nanoseconds = deadline.tv_nsec + Int(milliseconds % 1_000) * 1_000_000
+    deadline.tv_sec += Int(clamping: milliseconds / 1_000) + nanoseconds / 1_000_000_000
+    deadline.tv_nsec = nanoseconds % 1_000_000_000
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    while value == nil, pthread_cond_timedwait(condition, mutex, &deadline) != ETIMEDOUT {}
+    return value
   }
 }

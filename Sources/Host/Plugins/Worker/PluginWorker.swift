@@ -33,7 +33,8 @@ package final class PluginWorker: WorkerStreamDelegate {
     guard (1...Int32(CallHandle.loopsLimit)).contains(loops) else { _exit(WorkerExit.usage) }
     var sandbox = WorkerSandbox()
     sandbox.leaveHost(parent: parent, firstForeignDescriptor: Descriptors.firstLoop + loops)
-    signal(SIGPIPE, SIG_IGN)
+    // Ctrl-C and a service manager mean the host, which finishes its calls first and ends its workers then.
+    for word in [SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT] { signal(word, SIG_IGN) }
     let trail = WorkerTrail(descriptor: Descriptors.trail)
     Glibc.close(Descriptors.trail)
     do {

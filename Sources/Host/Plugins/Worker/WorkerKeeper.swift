@@ -30,6 +30,9 @@ final class WorkerKeeper: WorkerProcessDelegate, TimerTarget, @unchecked Sendabl
   /// Between the end of a socket and of the process, when one is dying.
   private static let deathMilliseconds: UInt64 = 250
 
+  /// Between two attempts to start a worker when the host lacks descriptors or processes.
+  private static let wantMilliseconds: UInt64 = 1_000
+
   private enum Timer { static let start: UInt32 = 0, restart: UInt32 = 1, end: UInt32 = 2, death: UInt32 = 3 }
 
   private unowned let provider: WorkerProvider
@@ -120,7 +123,12 @@ final class WorkerKeeper: WorkerProcessDelegate, TimerTarget, @unchecked Sendabl
     } catch {
       for socket in own { WorkerSockets.close(socket) }
       if isFirst { return giveUp(error) }
-      decide("cannot be started: \(error.reason)", [])
+      // The host's own want, not the plugin's fault: it counts for nothing.
+      provider.log.error(
+        "A plugin's worker cannot be started", ("provider", provider.information.id), ("reason", error.reason),
+        ("remedy", error.remedy))
+      state = .waiting
+      arm(Timer.restart, after: Self.wantMilliseconds)
     }
   }
 
