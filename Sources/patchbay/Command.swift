@@ -68,14 +68,14 @@ enum Command: String, CaseIterable {
       """
       usage: patchbay plugin list [--config FILE] [--json]
              patchbay plugin info FILE [--json]
-             patchbay plugin install FILE [--config FILE] [--directory DIRECTORY] [--name NAME.so]
+             patchbay plugin install FILE [--config FILE] [--directory DIRECTORY] [--name NAME.so] [--unchecked]
              patchbay plugin unquarantine FILE|SHA256 [--config FILE]
              patchbay plugin validate FILE [OPTIONS]; see patchbay plugin validate --help
              patchbay plugin new NAME --language swift|c [--directory DIRECTORY] [--patchbay PATH]
 
       list shows what the plugin directories hold, and what a host that runs with this configuration made of it.
-      install looks at FILE in a process of its own, puts it into the first plugin directory in one step, and tells what
-      the running host made of it.
+      install holds FILE against the validator's quick checks, puts it into the first plugin directory in one step, and
+      tells what the running host made of it.
       new writes a provider with its tests into a new DIRECTORY (./NAME), which builds without a network. In Swift it
       builds against PATH: a checkout of Patchbay, or its installed SDK, which is found by itself.
       Exit status 0: every plugin can be loaded; 1: one was refused, or nothing was written; the reason and remedy are
@@ -168,7 +168,8 @@ enum Command: String, CaseIterable {
     case .plugin:
       try PluginCommand.run(
         Options(
-          arguments, valued: ["--config", "--directory", "--name", "--language", "--patchbay"], flags: ["--json"]))
+          arguments, valued: ["--config", "--directory", "--name", "--language", "--patchbay"],
+          flags: ["--json", "--unchecked"]))
     }
   }
 }

@@ -1,6 +1,7 @@
 import Glibc
 import Host
 import JSON
+import ProviderValidator
 
 /// `patchbay plugin install FILE`: puts a plugin into a plugin directory in one step, and tells what a running host made
 /// of it.
@@ -28,13 +29,34 @@ enum PluginInstallCommand {
     }
     do throws(PluginFault) {
       let plugin = try PluginInstaller.install(
-        file, as: name, in: directory, of: directories.contains(directory) ? directories : [directory] + directories)
+        file, as: name, in: directory, of: directories.contains(directory) ? directories : [directory] + directories,
+        prove: options.has("--unchecked") ? { _ in } : hold)
       Terminal.print("installed  \(plugin.description.id) \(plugin.description.version)  \(plugin.path)")
       return tell(plugin, ControlSocket.path(in: configuration.stateDirectory))
     } catch {
       Terminal.error("cannot install plugin \(file): \(error.reason); \(error.remedy)")
       return Command.Exit.failure
     }
+  }
+
+  /// Those of the validator's checks that need neither settings nor an upstream.
+  private static let checks = ["elf", "load", "entry", "descriptor"]
+
+  /// Holds a copy that is about to be installed against the contract.
+  private static func hold(_ copy: String) throws(PluginFault) {
+    let result: ValidationResult
+    do {
+      var run = ValidationRun(program: try ValidateCommand.program(), file: copy)
+      run.selection = CheckSelection(include: checks)
+      run.jobs = ValidateCommand.cores
+      result = try ValidationRunner.run(run)
+    } catch {
+      throw PluginFault("it cannot be checked: \(error)", remedy: "correct that, or install it with --unchecked")
+    }
+    guard let finding = result.findings.first(where: \.status.isBad) else { return }
+    throw PluginFault(
+      "it breaks \(finding.rule) in the check \(finding.check): \(finding.found), expected \(finding.expected)",
+      remedy: "correct it (patchbay plugin validate shows all), or install it with --unchecked")
   }
 
   /// What the host of this configuration has made of it; nothing when there is none.

@@ -67,7 +67,7 @@ enum ValidateCommand {
       throw UsageError(message: "--settings is a JSON object, got '\(run.settings)'")
     }
     run.companions = list(options["--with"]) + shippedPlugins(beside: run.program)
-    run.jobs = max(1, min(ValidationRun.jobsLimit, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    run.jobs = cores
     if let text = options["--jobs"] {
       guard let jobs = Int(text), (1...ValidationRun.jobsLimit).contains(jobs) else {
         throw UsageError(message: "--jobs is 1 to \(ValidationRun.jobsLimit), got '\(text)'")
@@ -82,6 +82,8 @@ enum ValidateCommand {
     }
     return run
   }
+
+  static var cores: Int { max(1, min(ValidationRun.jobsLimit, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 
   private static func report(_ result: ValidationResult, _ options: Options) throws -> Int32 {
     if let path = options["--junit"] { try write(ValidationReport.junit(result), to: path) }
@@ -124,7 +126,8 @@ enum ValidateCommand {
   }
 
   /// This program, to be started again for each check.
-  private static func program() throws -> String {
+  /// The file of this program.
+  static func program() throws -> String {
     guard let path = realpath("/proc/self/exe", nil) else {
       throw ValidationFault("cannot find this program: \(String(cString: strerror(errno)))")
     }

@@ -255,8 +255,7 @@ def same_as_before(host, before: dict) -> None:
 
 
 async def test_without_a_providers_setting_a_dropped_in_plugin_that_needs_nothing_serves(start_host, versions, rack):
-    host = start_host(plugins={"directories": [str(rack)], "watch": True}, providers=None, echo=True,
-                      wait_for="listening")
+    host = start_host(plugins={"directories": [str(rack)], "watch": True}, providers=None)
     put(versions("1.0.0"), rack)
     host.wait_for("Provider active")
     async with Client.open(host.url) as client:
@@ -294,6 +293,15 @@ async def test_install_of_what_is_no_plugin_changes_nothing(start_watching, vers
     assert install(host, versions("2.0.0"), "--name", "plugin.txt").returncode == 64
     assert [entry.name for entry in rack.iterdir()] == ["versioned.so"]
     assert running(host)["providers"][0]["version"] == "1.0.0"
+
+
+async def test_install_of_what_breaks_the_contract_names_the_rule(start_watching, versions, rack):
+    host = start_watching()
+    done = install(host, versions("1.0.0", "TRUSTS"), "--name", "versioned.so")
+    assert done.returncode == 1 and "in the check entry-bad-magic" in done.stderr, done
+    assert list(rack.iterdir()) == []
+    done = install(host, versions("1.0.0", "TRUSTS"), "--name", "versioned.so", "--unchecked")
+    assert done.returncode == 0 and "serving    versioned" in done.stdout, done
 
 
 async def test_install_of_a_version_that_refuses_says_why_and_the_old_one_serves(start_watching, versions, rack):

@@ -1,5 +1,6 @@
 /* A provider that answers with its version, compiled in: -DVERSION='"1"'. A question "hold" is answered once the file
-   that the setting "release" names is there. -DREFUSES: `create` refuses. -DFAILS: every chat fails. */
+   that the setting "release" names is there. -DREFUSES: `create` refuses. -DFAILS: every chat fails. -DTRUSTS: the
+   entry takes any magic. */
 
 #include <provider_abi.h>
 
@@ -33,6 +34,12 @@ static void done(chat *chat, int32_t status, prv_str message) {
 enum { FAILS_ALWAYS = 1 };
 #else
 enum { FAILS_ALWAYS = 0 };
+#endif
+
+#ifdef TRUSTS
+enum { BREAKS_MAGIC = 1 };
+#else
+enum { BREAKS_MAGIC = 0 };
 #endif
 
 static void answer(chat *chat) {
@@ -131,7 +138,10 @@ static const prv_plugin plugin = {
 };
 
 PRV_EXPORT int32_t prv_plugin_entry_v1(const prv_handshake *handshake, prv_reply *reply) {
-  if (handshake->magic != PRV_MAGIC) return PRV_E_INCOMPATIBLE;
+  if (BREAKS_MAGIC == 0 && (handshake->magic != PRV_MAGIC || handshake->min_abi_minor > PRV_ABI_MINOR)) {
+    reply->error.write(reply->error.ctx, (prv_str)PRV_LITERAL("not a handshake that this plugin knows"));
+    return PRV_E_INCOMPATIBLE;
+  }
   reply->plugin = &plugin;
   return PRV_OK;
 }

@@ -83,7 +83,8 @@ extension NativeSession {
   }
 
   private func begin(
-    _ plan: consuming CallPlan, _ id: RequestID, _ fingerprint: Fingerprint?, _ routing: Routing, body: UnsafeRawBufferPointer
+    _ plan: consuming CallPlan, _ id: RequestID, _ fingerprint: Fingerprint?, _ routing: Routing,
+    body: UnsafeRawBufferPointer
   ) throws(CallError) {
     let call = Call(plan: plan, routing: routing, face: self, loop: loop)
     calls.begin(id.key, id.isGiven ? fingerprint : nil, call)
