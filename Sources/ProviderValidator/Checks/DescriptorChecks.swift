@@ -7,7 +7,7 @@ internal import ProviderContract
 /// What the plugin says of itself, before anything is made of it.
 enum DescriptorChecks {
   static let all = [
-    structure, strings, version, consistency, capabilities, settingsSchema, models, baseURL, services, limits,
+    structure, strings, version, consistency, capabilities, settingsSchema, models, baseURL, services, limits, tools,
     extensionAbsent,
   ]
 
@@ -163,6 +163,14 @@ enum DescriptorChecks {
         return faults
       }
     }, expected: "a temperature_max from 0 to 100, a max_concurrency of at most 1000000")
+
+  static let tools = check(
+    "descriptor-tools", rule: "PRV-C4",
+    proves: "Each tool that it contributes is described, and its arguments by a JSON Schema that has the files' too.",
+    { plugin in
+      plugin.description.providers.flatMap(\.tools).flatMap { tool in ToolFaults.of(tool).map { "\(tool.name): \($0)" }
+      }
+    }, expected: "a description, and the JSON Schema of an object with each argument for files as an array")
 
   static let extensionAbsent = Check(
     "query-nonexistent-extension", rule: "PRV-C6", category: .descriptor, needs: .descriptor,

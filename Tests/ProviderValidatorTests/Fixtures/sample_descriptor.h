@@ -8,11 +8,47 @@ static int32_t create(const prv_plugin *, prv_str, const prv_host *, prv_str, pr
 #define LIMIT_DEFAULT "5"
 #endif
 
-#ifdef BREAK_EXTENSION
-static const uint32_t everything[2] = {sizeof(uint32_t[2]), 0};
+#if defined(BREAK_TOOL_SCHEMA) || defined(BREAK_TOOL_FILES) || defined(BREAK_TOOL_NAME)
+#define HAS_TOOLS
+#ifdef BREAK_TOOL_SCHEMA
+#define TOOL_SCHEMA "{\"type\": \"array\"}"
+#else
+#define TOOL_SCHEMA "{\"type\": \"object\", \"properties\": {\"papers\": {\"type\": \"string\"}}}"
+#endif
+#ifdef BREAK_TOOL_NAME
+#define TOOL_NAME "another_read"
+#else
+#define TOOL_NAME "sample_read"
+#endif
+static const prv_tool tools[] = {{.size = sizeof(prv_tool), .provider_id = PRV_LITERAL("sample"),
+                                  .name = PRV_LITERAL(TOOL_NAME), .description = PRV_LITERAL("Reads."),
+                                  .input_schema_json = PRV_LITERAL(TOOL_SCHEMA)}};
+static const prv_tools_v1 tools_table = {
+    .size = sizeof tools_table, .tools = tools, .tool_count = 1, .tool_stride = sizeof tools[0]};
+static const prv_file_argument files[] = {
+    {.size = sizeof files[0], .tool = PRV_LITERAL(TOOL_NAME), .argument = PRV_LITERAL("papers"), .max_count = 1}};
+static const prv_files_v1 files_table = {
+    .size = sizeof files_table, .arguments = files, .argument_count = 1, .argument_stride = sizeof files[0]};
+#endif
+
+#if defined(BREAK_EXTENSION) || defined(HAS_TOOLS)
+#define HAS_EXTENSIONS
+static int is_extension(prv_str id, const char *name) {
+  return id.len == strlen(name) && memcmp(id.ptr, name, id.len) == 0;
+}
+
 static const void *get_extension(const prv_plugin *plugin, prv_str id) {
-  (void)plugin, (void)id;
-  return everything;
+  (void)plugin;
+#ifdef HAS_TOOLS
+  if (is_extension(id, PRV_EXTENSION_TOOLS)) return &tools_table;
+#ifdef BREAK_TOOL_FILES
+  if (is_extension(id, PRV_EXTENSION_FILES)) return &files_table;
+#endif
+#else
+  static const uint32_t everything[2] = {sizeof(uint32_t[2]), 0};
+  if (!is_extension(id, PRV_EXTENSION_TOOLS) && !is_extension(id, PRV_EXTENSION_FILES)) return everything;
+#endif
+  return NULL;
 }
 #endif
 
@@ -91,7 +127,7 @@ static const prv_provider_desc providers[] = {
 #else
 #define VERSION "1.0.0"
 #endif
-#ifdef BREAK_EXTENSION
+#ifdef HAS_EXTENSIONS
 #define EXTENSION .get_extension = get_extension
 #else
 #define EXTENSION .get_extension = NULL
