@@ -11,8 +11,9 @@ final class PluginCopy {
   private let directory: String
 
   init(of content: [UInt8], named file: String) throws(ValidationFault) {
-    var template = Array("/tmp/patchbay-validate-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw ValidationFault("make a directory in /tmp", errno) }
+    let parent = getenv("TMPDIR").map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
+    var template = Array("\(parent)/patchbay-validate-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw ValidationFault("make a directory in \(parent)", errno) }
     directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     path = "\(directory)/\(file.split(separator: "/").last ?? "plugin.so")"
     try Self.write(content, to: path)

@@ -166,12 +166,14 @@ def test_a_run_that_is_stopped_takes_its_checks_with_it(tmp_path, ending):
     pipe = tmp_path / "told"
     os.mkfifo(pipe)
     plugin = broken(tmp_path, "CREATE_HANG", f'-DTELL="{pipe}"')
-    before = set(os.listdir("/tmp"))
+    copies = tmp_path / "copies"
+    copies.mkdir()
     told = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     run = subprocess.Popen([str(BINARY), "plugin", "validate", str(plugin), "--include", "create-basic"],
-                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment())
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(TMPDIR=str(copies)))
     try:
         assert select.select([told], [], [], SECONDS)[0], "the plugin was never asked for an instance"
+        assert len(list(copies.iterdir())) == 1
         child = int(os.read(told, 64))
         run.send_signal(ending)
         _, error = run.communicate(timeout=SECONDS)
@@ -186,7 +188,7 @@ def test_a_run_that_is_stopped_takes_its_checks_with_it(tmp_path, ending):
     else:
         assert not os.path.exists(f"/proc/{child}")
         assert run.returncode == 2 and b"stopped" in error
-        assert not [name for name in set(os.listdir("/tmp")) - before if name.startswith("patchbay-validate-")]
+        assert list(copies.iterdir()) == []
 
 
 # ---- The command line ---------------------------------------------------------------------------------------------
