@@ -1,4 +1,5 @@
 import CProviderABI
+import Glibc
 import OpenAICompatible
 import ProviderAPI
 import ProviderTesting
@@ -107,6 +108,32 @@ import Testing
     #expect(host.finish(call))
     #expect(call.text == "Grüße, Welt €😀")
     #expect(call.eventsWhilePaused == 0)
+  }
+
+  @Test func `a stream in which only heartbeats come ends at the deadline of its call`() throws {
+    let host = MockHost()
+    host.upstream = MockUpstream(chat: .heartbeats(5))
+    let instance = try instance(on: host)
+    let call = try instance.open(PRV_CALL_CHAT, body: #"{"messages":[]}"#, model: "tiny", seconds: 30)
+    #expect(host.finish(call))
+    #expect(call.status == PRV_CANCELLED && call.text.isEmpty)
+    #expect(host.nowNanoseconds == 31_000_000_000)
+    #expect(host.violations == [])
+  }
+
+  @Test func `a stream that was recorded off the wire is answered`() throws {
+    let root = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
+    let file = try #require(fopen(root + "/Tests/EndToEndTests/recordings/openai-format.sse", "r"))
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 1 << 16)
+    bytes.removeLast(bytes.count - fread(&bytes, 1, bytes.count, file))
+    let host = MockHost(seed: 5)
+    host.upstream = MockUpstream([RecordedExchange(stream: bytes)])
+    let instance = try instance(on: host)
+    let call = try instance.chat("hello", model: "tiny")
+    #expect(host.finish(call))
+    #expect(!call.text.isEmpty && call.finishReason != nil && call.status == PRV_OK)
+    #expect(host.violations == [])
   }
 
   @Test func `a request that no route fits is told`() throws {

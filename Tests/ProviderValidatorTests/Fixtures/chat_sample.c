@@ -286,7 +286,7 @@ static void end_chat(chat *c) {
 static int is_deaf(chat *c) {
   if (c->kind != PRV_CALL_CHAT) return 0;
   if (FAULT == FAULT_DEAF_EARLY) return !c->has_head;
-  if (FAULT == FAULT_DEAF_HEAD) return c->has_head && !c->has_event;
+  if (FAULT == FAULT_DEAF_HEAD) return c->has_head && !c->has_event && c->cancel_reason == PRV_CANCEL_CLIENT;
   if (FAULT == FAULT_DEAF_DEADLINE) return c->cancel_reason == PRV_CANCEL_DEADLINE;
   if (FAULT == FAULT_DEAF_STOP) return c->cancel_reason == PRV_CANCEL_STOP;
   return 0;
