@@ -72,11 +72,11 @@ def shelf():
         yield upstream
 
 
-@pytest.fixture
-def tool_host(start_host, shelf):
+@pytest.fixture(params=["in-process", "worker"])
+def tool_host(start_host, shelf, request):
     return start_host(providers=[
-        {"id": each, "plugin": each, "base_url": shelf.url, "api_key": "a-key-for-tests", "models": [f"{each}-1"]}
-        for each in ("kimi", "glm")], **PLAIN)
+        {"id": each, "plugin": each, "base_url": shelf.url, "api_key": "a-key-for-tests", "models": [f"{each}-1"],
+         "isolation": request.param} for each in ("kimi", "glm")], **PLAIN)
 
 
 async def run(client: Client, tool: str, **arguments) -> dict:
