@@ -11,15 +11,17 @@ extension ProviderBringUp {
     return try plugins.renew(registry, for: wanted.providers, scan: plugins.discover(), tryAgain: true).registry
   }
 
-  /// Asks the canary question of a new instance's settings; `onEnd` is called on loop 0. Thread: control.
-  func askCanary(_ entry: ProviderRegistry.Entry, onEnd: @escaping @Sendable (PluginFault?) -> Void) {
+  /// Asks the canary question of a new instance, about the first model that its provider is known for; `onEnd` is called
+  /// on loop 0. Thread: control.
+  func askCanary(_ number: Int, _ entry: ProviderRegistry.Entry, onEnd: @escaping @Sendable (PluginFault?) -> Void) {
     let loop = loops[0]
     let connect = configuration.timeouts.connectMilliseconds * 1_000_000
     loop.eventLoop.submitPastBound(
-      .work {
+      .work { [self] in
+        let model = directory.firstModel(of: number) ?? entry.provider.information.firstModel
         CanaryCall(
-          of: entry.provider, model: entry.provider.information.firstModel, question: entry.settings.canary ?? "",
-          on: loop.eventLoop, connectNanoseconds: connect, onEnd: onEnd
+          of: entry.provider, model: model, question: entry.settings.canary ?? "", on: loop.eventLoop,
+          connectNanoseconds: connect, onEnd: onEnd
         ).start()
       })
   }
@@ -52,7 +54,11 @@ extension ProviderBringUp {
     }
     let fresh = renewed.active.filter { !isSame($0) }
     var directory = ModelDirectory(renewed, wanted)
-    directory.keepLists(of: self.directory, where: isSame)
+    // A new version of a plugin offers what the old one did until it has listed its own: no call goes lost between.
+    directory.keepLists(of: self.directory) { index in
+      index < old.entries.count && old.active.contains(index)
+        && old.entries[index].settings.makesTheSame(as: renewed.entries[index].settings)
+    }
     self.directory = directory
     shown = renewed
     retired.add(replaced, reachedBy: published)

@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 
 from client import Client
-from host import ROOT, command, session_members
+from host import PLUGINS, ROOT, command, session_members
 
 SOURCE = ROOT / "Tests" / "EndToEndTests" / "plugins" / "versioned.c"
 HEADERS = ROOT / "Sources" / "CProviderABI" / "include"
@@ -318,3 +318,32 @@ def test_install_without_a_host_is_for_the_next_start(versions, rack, tmp_path):
     config.write_text(json.dumps({"state_directory": str(tmp_path / "state"), "plugins": {"directories": [str(rack)]}}))
     done = command("plugin", "install", str(versions("1.0.0")), "--name", "versioned.so", "--config", str(config))
     assert done.returncode == 0 and "it is taken with the next start" in done.stdout
+
+
+async def test_a_swap_keeps_the_models_that_a_provider_had_listed_until_the_new_version_lists_its_own(
+        start_host, rack, upstream, isolation):
+    """Two contents of one plugin: bytes behind the end of a library change its hash and nothing else."""
+    library = (PLUGINS / "openai-compatible.so").read_bytes()
+    contents = []
+    for number in range(2):
+        contents.append(rack.parent / f"content-{number}.so")
+        contents[number].write_bytes(library + bytes(number))
+        contents[number].chmod(0o755)
+    put(contents[0], rack, "openai-compatible.so")
+    entry = {"id": "local", "plugin": "openai-compatible", "base_url": upstream.url, "isolation": isolation,
+             "canary": "say ready"}
+    host = start_host(plugins={"directories": [str(rack)], "watch": True}, providers=[entry])
+    stop = asyncio.Event()
+
+    async def load(client):
+        while not stop.is_set():
+            result = await client.chat("say one two")
+            assert result["ok"] is True, result
+
+    async with Client.open(host.url) as client:
+        loads = [asyncio.create_task(load(client)) for _ in range(4)]
+        for number in range(6):
+            put(contents[1 - number % 2], rack, "openai-compatible.so")
+            await asyncio.to_thread(host.wait_for, "Provider updated", count=number + 1)
+        stop.set()
+        await asyncio.gather(*loads)

@@ -40,9 +40,15 @@ struct ModelDirectory {
     shelves[provider].models = models.map { $0.completed(from: builtIn) }
   }
 
-  /// Takes over what the same instances have listed before.
-  mutating func keepLists(of old: ModelDirectory, where isSame: (Int) -> Bool) {
-    for index in shelves.indices where index < old.shelves.count && isSame(index) && wantsList(index) {
+  /// The id of its first model; nil while none is known.
+  func firstModel(of provider: Int) -> String? {
+    guard shelves.indices.contains(provider) else { return nil }
+    return shelves[provider].models.first?.id
+  }
+
+  /// Takes over what the providers that `stay` have listed before.
+  mutating func keepLists(of old: ModelDirectory, where stay: (Int) -> Bool) {
+    for index in shelves.indices where index < old.shelves.count && stay(index) && wantsList(index) {
       shelves[index].models = old.shelves[index].models
     }
   }

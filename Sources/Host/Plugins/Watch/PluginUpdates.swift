@@ -142,7 +142,7 @@ final class PluginUpdates: @unchecked Sendable {  // confined to the control thr
       Proof(renewal: renewal, previous: previous, number: proofs, outstanding: Set(canaries)))
     let number = proofs
     for canary in canaries {
-      providers.askCanary(renewal.registry.entries[canary]) { [self] fault in
+      providers.askCanary(canary, renewal.registry.entries[canary]) { [self] fault in
         post(.proved(proof: number, provider: canary, fault: fault))
       }
     }
