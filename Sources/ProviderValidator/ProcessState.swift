@@ -47,9 +47,6 @@ package struct ProcessState: Equatable {
     return changes
   }
 
-  /// The number of threads, for counting over and over.
-  package static var threadCount: Int { threads.count }
-
   /// The ids of the threads.
   package static var threads: Set<String> { Set(entries("/proc/self/task")) }
 

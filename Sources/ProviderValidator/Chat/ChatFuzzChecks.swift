@@ -91,10 +91,10 @@ enum ChatFuzzChecks {
     let calls = ChatEffort.rounds(soakCalls)
     try run(calls / 5)
     let descriptors = ProcessState.descriptorCount
-    let threads = ProcessState.threadCount
+    let threads = ProcessState.threads
     let bytes = ProcessState.residentBytes
     try run(calls)
-    let more = (ProcessState.descriptorCount - descriptors, ProcessState.threadCount - threads)
+    let more = (ProcessState.descriptorCount - descriptors, ProcessState.threadsLeft(beyond: threads))
     guard more.0 <= 0, more.1 <= 0 else {
       return .fail(
         expected: "as many descriptors and threads after \(calls) chats",
