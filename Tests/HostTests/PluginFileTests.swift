@@ -172,4 +172,11 @@ import Testing
     #expect(plugin.description.id == "org.example.refused")
     #expect(try DescriptorReader.read(plugin.table).id == "org.example.refused")
   }
+
+  @Test(arguments: ["state", "./state", "../state"])
+  func `copies have absolute paths, as a worker stands elsewhere`(directory: String) {
+    let store = PluginStore(stateDirectory: directory)
+    #expect(store.directory.hasPrefix("/") && store.directory.hasSuffix("/\(directory)/plugins"))
+    #expect(PluginStore(stateDirectory: "/var/state").directory == "/var/state/plugins")
+  }
 }

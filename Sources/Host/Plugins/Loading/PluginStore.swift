@@ -21,10 +21,17 @@ struct PluginStore {
   private static let settledNanoseconds: Int64 = 100_000_000
   private static let noteBytesLimit = 4096
 
+  /// Absolute: a worker opens its copy from another working directory.
   let directory: String
 
-  /// `directory` is the host's state directory.
-  init(stateDirectory: String) { directory = stateDirectory + "/plugins" }
+  /// `stateDirectory` is the host's, seen from where the process stands.
+  init(stateDirectory: String) { directory = Self.absolute(stateDirectory) + "/plugins" }
+
+  private static func absolute(_ path: String) -> String {
+    guard !path.hasPrefix("/"), let here = getcwd(nil, 0) else { return path }
+    defer { free(here) }
+    return "\(String(cString: here))/\(path)"
+  }
 
   /// The copy of `file`, made when it is not there yet. Only a library with our entry is copied.
   func copy(of file: borrowing PluginFile) throws(PluginFault) -> Copy {
