@@ -5,11 +5,11 @@ import Testing
 
 /// Each check about calls, held against a provider that keeps every rule and against one for each that breaks it.
 @Suite(.serialized) struct ChatCheckTests {
-  private static let directory = {
-    var template = Array("/tmp/patchbay-chat-samples-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { fatalError("mkdtemp: errno \(errno)") }
+  private func makeDirectory() throws -> String {
+    var template = Array("/tmp/patchbay-chat-sample-XXXXXX".utf8CString)
+    try #require(mkdtemp(&template) != nil, "mkdtemp: errno \(errno)")
     return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  }()
+  }
 
   /// The checks that did not pass, each with what it found.
   private func findings(_ file: String) -> [(id: String, verdict: Verdict)] {
@@ -28,7 +28,9 @@ import Testing
 
   @Test(arguments: ChatSample.all)
   func `a sample makes the check of its fault fire, and no other`(sample: ChatSample) throws {
-    let file = try sample.compile(in: Self.directory)
+    let directory = try makeDirectory()
+    defer { rmdir(directory) }
+    let file = try sample.compile(in: directory)
     defer { unlink(file) }
     let found = ChatEffort.$share.withValue(0.05) { findings(file) }
     let expected = sample.check == "stdout-stderr-silent" ? [] : [sample.check].compactMap { $0 }
