@@ -12,7 +12,7 @@ def test_a_sample_that_keeps_every_rule_passes_and_nothing_is_skipped(tmp_path):
     assert {finding["status"] for check, finding in found.items() if check in CHECK_OF.values()} == {"pass"}
 
 
-@pytest.mark.parametrize("fault", ["NOISY", "DONE_TWICE", "BORROWED", "FUZZ_UPSTREAM"])
+@pytest.mark.parametrize("fault", ["NOISY", "SOAK", "DONE_TWICE", "BORROWED", "FUZZ_UPSTREAM"])
 def test_a_sample_is_found_by_the_check_of_its_fault_alone(tmp_path, fault):
     found = findings(build(tmp_path, fault), "--include", CHAT_CHECKS)
     assert unhappy(found) == {CHECK_OF[fault]: "fail"}

@@ -34,23 +34,32 @@ import Testing
 
   private func hasChanged(_ watch: DirectoryWatch) -> Bool { !watch.drain().isEmpty }
 
+  /// The event may come a little late: what another test starts holds a copy of our descriptors until it runs.
+  private func changes(_ watch: DirectoryWatch) -> Bool {
+    var ready = pollfd(fd: watch.descriptor, events: Int16(POLLIN), revents: 0)
+    while poll(&ready, 1, 10_000) > 0 {
+      if hasChanged(watch) { return true }
+    }
+    return false
+  }
+
   @Test func `a plugin that is written, moved in, replaced, changed in mode or removed is a change`() throws {
     let folder = try Folder()
     let watch = try watch(folder.path)
     #expect(!hasChanged(watch))
     try folder.write("a.so")
-    #expect(hasChanged(watch))
+    #expect(changes(watch))
     #expect(!hasChanged(watch), "an event is told once")
     try folder.write("other")
     #expect(!hasChanged(watch), "other names do not matter")
     rename(folder["other"], folder["b.so"])
-    #expect(hasChanged(watch))
+    #expect(changes(watch))
     chmod(folder["b.so"], 0o600)
-    #expect(hasChanged(watch))
+    #expect(changes(watch))
     rename(folder["b.so"], folder["gone"])
-    #expect(hasChanged(watch))
+    #expect(changes(watch))
     unlink(folder["a.so"])
-    #expect(hasChanged(watch))
+    #expect(changes(watch))
   }
 
   @Test func `a file counts when it is whole: not while it is written`() throws {
@@ -60,7 +69,7 @@ import Testing
     #expect(write(descriptor, "x", 1) == 1)
     #expect(!hasChanged(watch))
     close(descriptor)
-    #expect(hasChanged(watch))
+    #expect(changes(watch))
   }
 
   @Test func `hidden names and the half-written file of an installer do not matter`() throws {
@@ -75,11 +84,11 @@ import Testing
     let folder = try Folder()
     let watch = try watch(folder["one/two/plugins"])
     try folder.makeDirectory("one")
-    #expect(hasChanged(watch))
+    #expect(changes(watch))
     try folder.makeDirectory("one/two/plugins")
-    #expect(hasChanged(watch))
+    #expect(changes(watch))
     try folder.write("one/two/plugins/a.so")
-    #expect(hasChanged(watch))
+    #expect(changes(watch))
   }
 
   @Test func `a directory that goes and comes again is watched again`() throws {
@@ -87,11 +96,11 @@ import Testing
     try folder.makeDirectory("plugins")
     let watch = try watch(folder["plugins"])
     try FileManager.default.removeItem(atPath: folder["plugins"])
-    #expect(hasChanged(watch))
+    #expect(changes(watch))
     try folder.makeDirectory("plugins")
-    #expect(hasChanged(watch))
+    #expect(changes(watch))
     try folder.write("plugins/a.so")
-    #expect(hasChanged(watch))
+    #expect(changes(watch))
   }
 
   @Test func `one file of a directory is watched by its name, beside plugins in the same one`() throws {
@@ -102,9 +111,9 @@ import Testing
       WatchTarget(directory: folder.path, names: .plugins),
     ])
     try folder.write("patchbay.json5")
-    #expect(hasChanged(watch))
+    #expect(changes(watch))
     try folder.write("a.so")
-    #expect(hasChanged(watch))
+    #expect(changes(watch))
     try folder.write("patchbay.json5~")
     #expect(!hasChanged(watch))
   }
@@ -116,7 +125,7 @@ import Testing
     try first.write("a.so")
     #expect(!hasChanged(watch))
     try second.write("a.so")
-    #expect(hasChanged(watch))
+    #expect(changes(watch))
   }
 
   @Test func `a file in the way of a directory is named with the reason`() throws {
