@@ -62,7 +62,7 @@ enum PluginCommand {
       }
       if let running { show(running) }
     }
-    return scan.refused.isEmpty && running?.refusals.isEmpty ?? true ? Command.Exit.success : Command.Exit.failure
+    return scan.refused.isEmpty && running?.refusedUpdates.isEmpty ?? true ? Command.Exit.success : Command.Exit.failure
   }
 
   private static func show(_ running: RunningPlugins) {

@@ -107,6 +107,7 @@ struct RunningPlugins {
 
   var phase: String { json["phase"]?.string ?? "" }
   var providers: [JSONValue] { json["providers"]?.array ?? [] }
+  var refusedUpdates: [JSONValue] { json["refused_updates"]?.array ?? [] }
   var refusals: [JSONValue] {
     ["refused_updates", "refused_providers", "refused_files"].flatMap { json[$0]?.array ?? [] }
   }

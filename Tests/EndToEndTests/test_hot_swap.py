@@ -260,6 +260,8 @@ async def test_without_a_providers_setting_a_dropped_in_plugin_that_needs_nothin
     host.wait_for("Provider active")
     async with Client.open(host.url) as client:
         assert await eventually(client) == "version 1.0.0"
+    (rack / "versioned.so").unlink()
+    assert "the file of its plugin is gone" in host.wait_for("Provider removed")
 
 
 def install(host, file, *options):

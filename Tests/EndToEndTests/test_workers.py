@@ -406,7 +406,7 @@ async def be_attacked(folder: pathlib.Path, user: str, prefix: tuple[str, ...]) 
     settings = configuration(
         plugins={"directories": [str(rack)], "watch": False}, state_directory=str(state),
         providers=[{"id": "hostile", "plugin": "hostile", "api_key": KEY, "base_url": "http://127.0.0.1:9"},
-                   {"id": "echo", "plugin": "echo"}])
+                   {"id": "echo", "plugin": "echo", "isolation": "in-process"}])
     host = Host(folder, settings, prefix=prefix)
     try:
         before = snapshot(folder)

@@ -168,12 +168,16 @@ final class RecordingSink: ProviderCallSink, @unchecked Sendable {
     var words: [String] = []
     var ends: [ProviderEnd] = []
     var flow = ProviderFlow.proceed
+    var onEvent: (@Sendable () -> Void)?
   }
 
   private let state = Mutex(State())
   private let ended = DispatchSemaphore(value: 0)
   /// Runs inside every event.
-  var onEvent: (() -> Void)?
+  var onEvent: (@Sendable () -> Void)? {
+    get { state.withLock { $0.onEvent } }
+    set { state.withLock { $0.onEvent = newValue } }
+  }
 
   /// "text:a", "finish:stop", "connected".
   var words: [String] { state.withLock { $0.words } }
@@ -201,9 +205,9 @@ final class RecordingSink: ProviderCallSink, @unchecked Sendable {
 
   func providerEvent(_ event: ProviderEvent) -> ProviderFlow {
     let text = String(decoding: event.text, as: UTF8.self) + String(decoding: event.name, as: UTF8.self)
-    let flow = state.withLock { state in
+    let (flow, onEvent) = state.withLock { state in
       state.words.append("\(event.kind):\(text)")
-      return state.flow
+      return (state.flow, state.onEvent)
     }
     onEvent?()
     return flow

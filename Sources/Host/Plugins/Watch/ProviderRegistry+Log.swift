@@ -22,8 +22,9 @@ extension ProviderRegistry {
       log.write(.info, before == nil ? "Provider active" : "Provider updated", fields)
     }
     for number in previous.active where !active.contains(number) {
-      let id = entries[number].settings.id
-      let reason = refusedProviders.first { $0.id == id }?.reason ?? "it is not configured any more"
+      let (id, plugin) = (entries[number].settings.id, entries[number].settings.plugin)
+      let gone = scan.offer(of: plugin) == nil ? "the file of its plugin is gone" : "it is not configured any more"
+      let reason = refusedProviders.first { $0.id == id }?.reason ?? gone
       log.warning("Provider removed", ("provider", id), ("reason", reason))
     }
     for refusal in refusedProviders
