@@ -12,13 +12,14 @@ final class MockSeat: @unchecked Sendable {
 
   private(set) weak var host: MockHost?
   let table = UnsafeMutablePointer<prv_host>.allocate(capacity: 1)
-  let settings: JSONValue?
+  /// JSON. Bytes, as whoever looks for leaks must find what this holds, and Swift hides the pointers of strings and enums.
+  private let settings: [UInt8]
   /// `destroy` was called.
   var isDestroyed = false
 
   init(host: MockHost, settings: String) {
     self.host = host
-    self.settings = try? JSONValue(parsing: settings)
+    self.settings = Array(settings.utf8)
     table.initialize(to: MockTables.host)
     table.pointee.ctx = Unmanaged.passUnretained(self).toOpaque()
     // Kept for good, and findable by whoever looks for leaks.
@@ -52,7 +53,7 @@ final class MockSeat: @unchecked Sendable {
 
   /// The value at `path` of the settings, as JSON; nil: there is none.
   func setting(at path: String) -> String? {
-    var value = settings
+    var value = try? JSONValue(parsing: String(decoding: settings, as: UTF8.self))
     for word in path.split(separator: ".") {
       if let items = value?.array {
         guard let index = Int(word), items.indices.contains(index) else { return nil }

@@ -5,13 +5,12 @@ import Testing
 @testable import Host
 
 @Suite struct FileWatchTests {
-  /// A host's folder: plugins/ and patchbay.json5.
+  /// A host's folder, with plugins/. What was written before the watch stood could still be told of after.
   private final class Folder {
     let path = NSTemporaryDirectory() + "patchbay-files-\(UUID().uuidString)"
 
     init() throws {
       try FileManager.default.createDirectory(atPath: path + "/plugins", withIntermediateDirectories: true)
-      try write("patchbay.json5")
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }

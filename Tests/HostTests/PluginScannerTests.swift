@@ -53,7 +53,10 @@ import Testing
       try reason("CASE_ABORT") == "it ended the process that looked at it with signal 6 (Aborted) (PRV-R013)")
   }
 
-  @Test func `a plugin that exits is named with its status`() throws {
+  /// A sanitizer's runtime has a status of its own for a process that calls exit in the middle of something.
+  private static let keepsStatus = !WorkerSandbox.isSanitized
+
+  @Test(.enabled(if: keepsStatus)) func `a plugin that exits is named with its status`() throws {
     #expect(try reason("CASE_EXIT") == "it ended the process that looked at it with exit status 7 (PRV-R013)")
   }
 
@@ -65,10 +68,12 @@ import Testing
         || found == "it ended the process that looked at it with signal 9 (Killed) (PRV-R013)")
   }
 
-  @Test(arguments: [
-    "\"{}\"", "\"[\"", "\"{\\\"reason\\\":1}\"",
-    "\"{\\\"id\\\":\\\"Not an id\\\",\\\"name\\\":\\\"\\\"}\"",
-  ])
+  @Test(
+    .enabled(if: keepsStatus),
+    arguments: [
+      "\"{}\"", "\"[\"", "\"{\\\"reason\\\":1}\"",
+      "\"{\\\"id\\\":\\\"Not an id\\\",\\\"name\\\":\\\"\\\"}\"",
+    ])
   func `a forged answer is refused`(answer: String) throws {
     let found = try reason("CASE_FORGE=\(answer)")
     #expect(found.hasPrefix("its scan answered "))

@@ -28,6 +28,15 @@
 #define TOOL_FLAGS 0
 #endif
 
+/* A text has no end but its length. */
+static int contains(prv_str text, const char *word) {
+  size_t length = strlen(word);
+  for (uint64_t at = 0; at + length <= text.len; at++) {
+    if (memcmp(text.ptr + at, word, length) == 0) return 1;
+  }
+  return 0;
+}
+
 static int32_t call_open(void *self, const prv_call_request *request, prv_call call, void **context, prv_sink error) {
   const prv_host *host = self;
   (void)error;
@@ -35,7 +44,7 @@ static int32_t call_open(void *self, const prv_call_request *request, prv_call c
   if (strncmp(request->body_schema.ptr, "prv.tool-call/1", (size_t)request->body_schema.len) != 0) {
     return PRV_E_UNSUPPORTED;
   }
-  if (strstr(request->body_json.ptr, "\"fail\"")) {
+  if (contains(request->body_json, "\"fail\"")) {
     finish_with(host, call, PRV_E_NETWORK);
     return PRV_OK;
   }

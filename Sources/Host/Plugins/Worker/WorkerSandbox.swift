@@ -37,7 +37,7 @@ struct WorkerSandbox {
     limit("file sizes", RLIMIT_FSIZE, 0)
     limit("open files", RLIMIT_NOFILE, rlim_t(firstForeignDescriptor) + Self.openFiles)
     if Self.isSanitized {
-      missing.append("address space (a sanitizer needs it)")
+      missing.append(Self.noAddressSpace)
     } else {
       limit("address space", RLIMIT_AS, Self.addressSpaceBytes)
     }
@@ -64,9 +64,12 @@ struct WorkerSandbox {
   /// What this machine's kernel cannot do for a worker, without making one.
   static func lacksHere() -> [String] {
     let version = clinux_landlock_version()
-    if version == 0 { return [noLandlock] }
-    return version < 6 ? [oldLandlock(version)] : []
+    let sanitizer = isSanitized ? [noAddressSpace] : []
+    if version == 0 { return sanitizer + [noLandlock] }
+    return sanitizer + (version < 6 ? [oldLandlock(version)] : [])
   }
+
+  private static let noAddressSpace = "address space (a sanitizer needs it)"
 
   private static let noLandlock = "Landlock (the kernel has none: files that the host's user can read stay readable)"
 
@@ -89,7 +92,7 @@ struct WorkerSandbox {
   }
 
   /// A sanitizer maps terabytes, and nothing in them.
-  private static var isSanitized: Bool {
+  static var isSanitized: Bool {
     let program = dlopen(nil, RTLD_NOW)
     return dlsym(program, "__tsan_init") != nil || dlsym(program, "__asan_init") != nil
   }
