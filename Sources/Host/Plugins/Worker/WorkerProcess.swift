@@ -52,8 +52,9 @@ final class WorkerProcess: WorkerStreamDelegate, DescriptorHandler, TimerTarget 
     readers = lines
     let trailDescriptor = try WorkerTrail.makeDescriptor()
     let nowhere = clinux_open("/dev/null", O_RDONLY | O_CLOEXEC, 0)
+    defer { for descriptor in [trailDescriptor, nowhere] { close(descriptor) } }
     let pair = try WorkerSockets.pair()
-    defer { for descriptor in [trailDescriptor, nowhere, pair.child] { close(descriptor) } }
+    defer { close(pair.child) }
     trail = WorkerTrail(descriptor: trailDescriptor)
     var descriptors: [ChildProcess.Descriptor] = [
       .init(own: nowhere, child: 0), .init(own: lines[0].childDescriptor, child: PluginWorker.Descriptors.output),
@@ -80,6 +81,9 @@ final class WorkerProcess: WorkerStreamDelegate, DescriptorHandler, TimerTarget 
       endToken = try loop.add(child.endDescriptor, .read, handler: self)
       for reader in lines { try reader.start(on: loop) }
     } catch {
+      // Else the loop would hold us, and we the child.
+      if let endToken { loop.remove(endToken) }
+      control?.close()
       throw PluginFault("the host cannot watch a worker: \(error)", remedy: "raise the limit of open files")
     }
     control?.send(.create) { create.write(to: &$0) }
