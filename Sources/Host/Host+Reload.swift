@@ -9,8 +9,9 @@ package struct ReloadReport: Equatable, Sendable {
 extension Host {
   /// Reads the configuration anew and takes it in force, or keeps the old one and says why. Thread: control.
   func reload(_ providers: ProviderBringUp, _ updates: PluginUpdates) -> ReloadReport {
-    // What it was about to adopt follows from the old configuration; the files are looked at anew here.
+    // What it was about to adopt follows from the old configuration. Files are its own to look at, with canaries.
     updates.abandon()
+    defer { updates.filesChanged(triesAgain: true) }
     let loaded: Configuration
     do {
       loaded = try readAgain()

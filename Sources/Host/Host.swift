@@ -191,7 +191,7 @@ package final class Host {
     switch command {
     case .reload: return reload(providers, updates)
     case .rescan:
-      updates.filesChanged()
+      updates.filesChanged(triesAgain: true)
       return ReloadReport(isApplied: true, lines: ["looking at the plugin files; see 'patchbay plugin list'"])
     case .plugins: return ReloadReport(isApplied: true, lines: [PluginReport(providers, updates).json.text])
     }

@@ -4,11 +4,11 @@ import ProviderContract
 
 // What a reload does to the providers.
 extension ProviderBringUp {
-  /// Makes the providers of another configuration, of the plugin files as they are now. One whose settings and plugin
-  /// are the same keeps its instance. Throws when one cannot be made: then nothing has changed. Thread: control.
+  /// Makes the providers of another configuration, new ones of the plugin files as they are now. One whose settings are
+  /// the same keeps its instance. Throws when one cannot be made: then nothing has changed. Thread: control.
   func renew(for wanted: Configuration) throws(ProviderRefusal) -> ProviderRegistry {
     guard let registry, let plugins else { preconditionFailure("a reload before the providers were made") }
-    return try plugins.renew(registry, for: wanted.providers, scan: plugins.discover(), tryAgain: true).registry
+    return try plugins.renew(registry, for: wanted.providers, scan: plugins.discover()).registry
   }
 
   /// Asks the canary question of a new instance, about the first model that its provider is known for; `onEnd` is called

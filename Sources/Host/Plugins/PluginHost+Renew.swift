@@ -10,19 +10,17 @@ struct Renewal {
 }
 
 extension PluginHost {
-  /// The registry of another configuration, or of other plugin files. Providers keep their numbers; one whose settings
-  /// and plugin are the same keeps its instance.
+  /// The registry of another configuration. Providers keep their numbers; one whose settings are the same keeps its
+  /// instance, whatever has become of its plugin's file: that is `update`'s, where a canary is asked.
   ///
-  /// A new plugin file that does not serve is noted, and the instance before it goes on; one that was refused before is
-  /// not tried again unless `tryAgain`. A provider whose plugin is gone stops to serve. When changed settings cannot be
-  /// taken that could be before, this throws, and nothing has changed. Thread: control.
-  func renew(
-    _ registry: ProviderRegistry, for providers: [ProviderSettings], scan: PluginScan, tryAgain: Bool
-  ) throws(ProviderRefusal) -> Renewal {
+  /// When changed settings cannot be taken that could be before, this throws, and nothing has changed. Thread: control.
+  func renew(_ registry: ProviderRegistry, for providers: [ProviderSettings], scan: PluginScan)
+    throws(ProviderRefusal) -> Renewal
+  {
     var draft = RegistryDraft(self, after: registry, scan)
     for settings in withDetected(providers, scan) where settings.isEnabled {
       do {
-        try draft.take(settings, tryAgain: tryAgain)
+        try draft.takeSettings(settings, mayFail: !providers.contains { $0.id == settings.id })
       } catch {
         for provider in draft.renewal.freshInstances {
           provider.stop()
@@ -30,6 +28,19 @@ extension PluginHost {
         }
         throw error
       }
+    }
+    return draft.renewal
+  }
+
+  /// The registry of other plugin files and the same configuration. A new file that does not serve is noted, and the
+  /// instance before it goes on; one that was refused before is not tried again unless `triesAgain`. A provider whose
+  /// plugin is gone stops to serve. No provider is kept from its update by another's fault. Thread: control.
+  func update(
+    _ registry: ProviderRegistry, for providers: [ProviderSettings], scan: PluginScan, triesAgain: Bool
+  ) -> Renewal {
+    var draft = RegistryDraft(self, after: registry, scan)
+    for settings in withDetected(providers, scan) where settings.isEnabled {
+      draft.takeFiles(settings, triesAgain: triesAgain)
     }
     return draft.renewal
   }
@@ -69,7 +80,7 @@ private struct RegistryDraft {
     /// Only the plugin has changed.
     case update(Int, FoundPlugin)
     /// Nobody offers it any more, and the settings are as they were.
-    case remove
+    case remove(Int)
     /// The settings are new.
     case make(Int?)
   }
@@ -81,7 +92,7 @@ private struct RegistryDraft {
     }
     let origin = entries[known].provider.origin
     guard let offer = scan.offer(of: settings.plugin) else {
-      guard let refusal = scan.refused.first(where: { $0.path == origin.path }) else { return .remove }
+      guard let refusal = scan.refused.first(where: { $0.path == origin.path }) else { return .remove(known) }
       return .keepOld(
         known,
         RefusedUpdate(
@@ -92,7 +103,19 @@ private struct RegistryDraft {
     return host.isRenewable(entries[known].provider) ? .make(known) : .keep(known)
   }
 
-  mutating func take(_ settings: ProviderSettings, tryAgain: Bool) throws(ProviderRefusal) {
+  mutating func takeSettings(_ settings: ProviderSettings, mayFail: Bool) throws(ProviderRefusal) {
+    switch step(for: settings) {
+    case .keep(let number), .keepOld(let number, _), .update(let number, _), .remove(let number):
+      updates += previous.refusedUpdates.filter { $0.provider == settings.id }
+      keep(number, settings)
+    case .make(let number):
+      guard let refusal = make(number, settings) else { return }
+      guard mayFail || previous.refusedProviders.contains(where: { $0.id == settings.id }) else { throw refusal }
+      refused.append(refusal)
+    }
+  }
+
+  mutating func takeFiles(_ settings: ProviderSettings, triesAgain: Bool) {
     switch step(for: settings) {
     case .keep(let number): keep(number, settings)
     case .keepOld(let number, let update):
@@ -105,27 +128,28 @@ private struct RegistryDraft {
           remedy: "put its plugin into one of the plugin directories"))
     case .update(let number, let plugin):
       let before = previous.refusedUpdates.first { $0.provider == settings.id && $0.sha256 == plugin.sha256 }
-      if let before, !tryAgain {
+      if let before, !triesAgain {
         updates.append(before)
         return keep(number, settings)
       }
-      do throws(PluginFault) {
-        replace(number, settings, try host.make(settings, scan))
-      } catch {
-        updates.append(
-          RefusedUpdate(
-            provider: settings.id, path: plugin.path, sha256: plugin.sha256, reason: error.reason,
-            remedy: error.remedy))
-        keep(number, settings)
-      }
+      guard let refusal = make(number, settings) else { return }
+      updates.append(
+        RefusedUpdate(
+          provider: settings.id, path: plugin.path, sha256: plugin.sha256, reason: refusal.reason,
+          remedy: refusal.remedy))
+      keep(number, settings)
     case .make(let number):
-      do throws(PluginFault) {
-        replace(number, settings, try host.make(settings, scan))
-      } catch {
-        let refusal = ProviderRefusal(id: settings.id, reason: error.reason, remedy: error.remedy)
-        guard previous.refusedProviders.contains(where: { $0.id == settings.id }) else { throw refusal }
-        refused.append(refusal)
-      }
+      if let refusal = make(number, settings) { refused.append(refusal) }
+    }
+  }
+
+  /// nil: it was made, and stands in the draft.
+  private mutating func make(_ number: Int?, _ settings: ProviderSettings) -> ProviderRefusal? {
+    do throws(PluginFault) {
+      replace(number, settings, try host.make(settings, scan))
+      return nil
+    } catch {
+      return ProviderRefusal(id: settings.id, reason: error.reason, remedy: error.remedy)
     }
   }
 

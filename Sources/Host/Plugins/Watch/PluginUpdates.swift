@@ -1,6 +1,4 @@
-internal import CLinux
 import Decisions
-internal import Glibc
 internal import ProviderContract
 internal import Synchronization
 
@@ -45,6 +43,8 @@ final class PluginUpdates: @unchecked Sendable {  // confined to the control thr
   private let inbox = Mutex<[Message]>([])
   private var state = State.idle
   private var proofs = 0
+  /// What was refused before is tried once more by the next scan.
+  private var triesAgain = false
 
   /// - Parameter wake: makes the control thread call `step` soon; called on any thread.
   init(providers: ProviderBringUp, log: Log, wake: @escaping @Sendable () -> Void) {
@@ -53,8 +53,9 @@ final class PluginUpdates: @unchecked Sendable {  // confined to the control thr
     self.wake = wake
   }
 
-  /// Plugin files may have changed.
-  func filesChanged() {
+  /// Plugin files may have changed, or somebody asks.
+  func filesChanged(triesAgain: Bool = false) {
+    self.triesAgain = self.triesAgain || triesAgain
     switch state {
     case .idle: scan()
     case .scanning: state = .scanning(again: true)
@@ -87,7 +88,8 @@ final class PluginUpdates: @unchecked Sendable {  // confined to the control thr
     }
   }
 
-  /// Before a reload, and at the end: what is not adopted yet never will be. Returns whether there was anything.
+  /// Before a reload, and at the end: what is not adopted yet never will be. Returns whether there was anything, which
+  /// then has to be begun anew.
   @discardableResult
   func abandon() -> Bool {
     guard case .proving(let proof) = state else { return false }
@@ -120,16 +122,10 @@ final class PluginUpdates: @unchecked Sendable {  // confined to the control thr
     guard !again else { return self.scan() }
     state = .idle
     guard let previous = providers.registry, let plugins = providers.plugins else { return }
-    for refusal in scan.refused where !previous.scan.refused.contains(refusal) {
-      log.warning("plugin refused", ("path", refusal.path), ("reason", refusal.reason), ("remedy", refusal.remedy))
-    }
-    do {
-      let renewal = try plugins.renew(
-        previous, for: providers.configuration.providers, scan: scan, tryAgain: false)
-      prove(renewal, previous)
-    } catch {
-      log.error("Plugin files were not taken in force", ("reason", error.description))
-    }
+    let renewal = plugins.update(
+      previous, for: providers.configuration.providers, scan: scan, triesAgain: triesAgain)
+    triesAgain = false
+    prove(renewal, previous)
   }
 
   // MARK: - Proving
@@ -167,39 +163,5 @@ final class PluginUpdates: @unchecked Sendable {  // confined to the control thr
     registry.tell(log, after: previous)
     if registry.isTheSame(as: previous) { return }
     providers.adopt(registry, providers.configuration)
-  }
-}
-
-/// Work that may take seconds, beside the control thread.
-enum ControlJob {
-  /// Runs `work` once on a thread of its own. False: the system has none.
-  static func run(named name: StaticString, _ work: @escaping @Sendable () -> Void) -> Bool {
-    let box = Unmanaged.passRetained(Box(name, work))
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, nil,
-      { argument in
-        guard let argument else { return nil }
-        let box = Unmanaged<Box>.fromOpaque(argument).takeRetainedValue()
-        pthread_setname_np(pthread_self(), UnsafeRawPointer(box.name.utf8Start).assumingMemoryBound(to: CChar.self))
-        box.work()
-        return nil
-      }, box.toOpaque())
-    guard status == 0 else {
-      box.release()
-      return false
-    }
-    pthread_detach(thread)
-    return true
-  }
-
-  private final class Box: Sendable {
-    let name: StaticString
-    let work: @Sendable () -> Void
-
-    init(_ name: StaticString, _ work: @escaping @Sendable () -> Void) {
-      self.name = name
-      self.work = work
-    }
   }
 }

@@ -3,11 +3,14 @@ extension ProviderRegistry {
   func isTheSame(as other: ProviderRegistry) -> Bool {
     active == other.active && active.allSatisfy { entries[$0].provider === other.entries[$0].provider }
       && refusedUpdates == other.refusedUpdates && refusedProviders == other.refusedProviders
-      && refused == other.refused
+      && refused == other.refused && plugins == other.plugins
   }
 
   /// Says in the log what has become of each provider since `previous`.
   func tell(_ log: Log, after previous: ProviderRegistry) {
+    for refusal in refused where !previous.refused.contains(refusal) {
+      log.warning("plugin refused", ("path", refusal.path), ("reason", refusal.reason), ("remedy", refusal.remedy))
+    }
     for number in active {
       let entry = entries[number]
       let information = entry.provider.information
