@@ -161,9 +161,7 @@ package final class Host {
     while true {
       let deadline = min(look, files?.settleAt ?? .never)
       switch control.next(until: deadline, socket: socket?.descriptor ?? -1, watch: files?.descriptor ?? -1) {
-      case .stop:
-        updates.abandon()
-        return
+      case .stop: return updates.stop()
       case .reload: _ = reload(providers, updates)
       case .request: socket?.answer { perform($0, providers, updates) }
       case .changed: files?.note(now: .now())

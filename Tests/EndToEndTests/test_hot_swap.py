@@ -384,3 +384,16 @@ async def test_a_swap_keeps_the_models_that_a_provider_had_listed_until_the_new_
             await asyncio.to_thread(host.wait_for, "Provider updated", count=number + 1)
         stop.set()
         await asyncio.gather(*loads)
+
+
+def test_a_host_that_stops_during_a_scan_leaves_no_process(start_host, rack, tmp_path):
+    """The plugin never says what it is; `Host.stop` looks for processes that are left."""
+    hanging = tmp_path / "hanging.so"
+    subprocess.run(
+        ["cc", "-std=gnu11", "-D_GNU_SOURCE", "-shared", "-fPIC", "-I", str(HEADERS), "-DCASE_HANG", "-o", str(hanging),
+         str(ROOT / "Tests" / "HostTests" / "Fixtures" / "hostile_scan.c")], check=True)
+    host = start_host(plugins={"directories": [str(rack)], "watch": True})
+    put(hanging, rack, "hanging.so")
+    while running(host)["phase"] != "scanning":
+        pass
+    host.stop()

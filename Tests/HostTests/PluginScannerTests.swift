@@ -68,6 +68,19 @@ import Testing
         || found == "it ended the process that looked at it with signal 9 (Killed) (PRV-R013)")
   }
 
+  @Test(arguments: ["CASE_HANG", "CASE_CLOSE_AND_HANG"])
+  func `a scanner that is stopped ends its children at once and asks nobody after`(which: String) throws {
+    let path = try PluginFixture.compile("hostile_scan", ["-D" + which], to: "x.so", in: directory)
+    let scanner = ChildScanner(executable: WorkerFixture.program, timeLimitMilliseconds: 3_600_000)
+    let answer = Latch<[Result<PluginDescription, PluginFault>]>()
+    #expect(ControlJob.run(named: "scan") { answer.put(scanner.describe([path, path, path])) })
+    scanner.stop()
+    let ended = try #require(answer.wait(milliseconds: 60_000))
+    let reasons = ended.map { if case .failure(let fault) = $0 { fault.reason } else { "described" } }
+    #expect(reasons == ["the host stops", "the host stops", "the host stops"])
+    #expect(scanner.describe([path]).allSatisfy { (try? $0.get()) == nil })
+  }
+
   @Test(
     .enabled(if: keepsStatus),
     arguments: [

@@ -51,6 +51,9 @@ package final class PluginHost: Sendable {
     PluginScan.run(directories: settings.directories, store: store, scanner: settings.scanner)
   }
 
+  /// The host stops: a `discover` that runs on another thread ends soon, without children. Thread: any.
+  package func stopDiscovering() { settings.scanner.stop() }
+
   /// Which plugins there are, and which of them the configured providers need. Thread: any.
   package func detect() -> DetectedProviders {
     if let known = detected.load() {

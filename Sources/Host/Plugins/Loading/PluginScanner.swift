@@ -4,6 +4,8 @@
 package protocol PluginScanner: Sendable {
   /// The description of each library of `copies`, in their order, or why it has none.
   func describe(_ copies: [String]) -> [Result<PluginDescription, PluginFault>]
+  /// Nobody wants to know any more: what is asked now ends soon, and nothing is asked after. Thread: any.
+  func stop()
 }
 
 /// Maps the libraries into this process. For a process that is thrown away, and for tests of what is trusted.
@@ -18,4 +20,6 @@ package struct InProcessScanner: PluginScanner {
       }
     }
   }
+
+  package func stop() {}
 }

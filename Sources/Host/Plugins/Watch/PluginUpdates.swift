@@ -11,13 +11,14 @@ internal import Synchronization
 /// | scanning | the scan is done           | new instances are made; proving when one has a canary, else adopted    |
 /// | proving  | every canary has ended     | adopted; whoever failed is taken back for what served before           |
 /// | proving  | files changed, or a reload | the new instances end, and it begins anew                              |
-/// | any      | the host stops             | the new instances end                                                  |
+/// | any      | the host stops             | the scan ends without a child left, the new instances end              |
 ///
 /// Thread: the control thread's; scans and canaries hand their results over through `inbox` and wake it.
 final class PluginUpdates: @unchecked Sendable {  // confined to the control thread, but for the inbox
   private enum State {
     case idle
-    case scanning(again: Bool)
+    /// `end` tells that the scan's thread has no child any more.
+    case scanning(again: Bool, end: Latch<Void>)
     case proving(Proof)
   }
 
@@ -58,7 +59,7 @@ final class PluginUpdates: @unchecked Sendable {  // confined to the control thr
     self.triesAgain = self.triesAgain || triesAgain
     switch state {
     case .idle: scan()
-    case .scanning: state = .scanning(again: true)
+    case .scanning(_, let end): state = .scanning(again: true, end: end)
     case .proving:
       abandon()
       scan()
@@ -98,13 +99,27 @@ final class PluginUpdates: @unchecked Sendable {  // confined to the control thr
     return true
   }
 
+  /// The host stops. Returns when no child process looks at files any more, which takes milliseconds.
+  func stop() {
+    abandon()
+    guard case .scanning(_, let end) = state else { return }
+    providers.plugins?.stopDiscovering()
+    if end.wait(milliseconds: Self.stopMilliseconds) == nil { log.warning("A scan of plugin files does not end") }
+    state = .idle
+  }
+
+  /// For children that were killed to be gone; the machine may be busy.
+  private static let stopMilliseconds: UInt64 = 5_000
+
   // MARK: - Scanning
 
   private func scan() {
     guard let plugins = providers.plugins else { return }
-    state = .scanning(again: false)
+    let end = Latch<Void>()
+    state = .scanning(again: false, end: end)
     let isStarted = ControlJob.run(named: "plugin-scan") { [self] in
       let scan = plugins.discover()
+      end.put(())
       post(.scanned(scan))
     }
     if isStarted { return }
@@ -118,7 +133,7 @@ final class PluginUpdates: @unchecked Sendable {  // confined to the control thr
   }
 
   private func scanned(_ scan: PluginScan) {
-    guard case .scanning(let again) = state else { return }
+    guard case .scanning(let again, _) = state else { return }
     guard !again else { return self.scan() }
     state = .idle
     guard let previous = providers.registry, let plugins = providers.plugins else { return }

@@ -10,6 +10,7 @@ package struct ChildScanner: PluginScanner {
 
   private let executable: String
   private let timeLimitMilliseconds: UInt64
+  private let end = ScanEnd()
 
   /// - Parameters:
   ///   - executable: a `patchbay`; by default this program.
@@ -23,7 +24,7 @@ package struct ChildScanner: PluginScanner {
     var answers: [Result<PluginDescription, PluginFault>] = []
     for first in stride(from: 0, to: copies.count, by: Self.width) {
       let batch = copies[first..<min(first + Self.width, copies.count)]
-      let scans = batch.map { path in Result { () throws(PluginFault) in try Scan(path, executable) } }
+      let scans = batch.map { path in Result { () throws(PluginFault) in try Scan(path, executable, end) } }
       let deadline = Instant.now().advanced(milliseconds: timeLimitMilliseconds)
       answers += scans.map { scan in
         scan.flatMap { scan in
@@ -33,14 +34,39 @@ package struct ChildScanner: PluginScanner {
     }
     return answers
   }
+
+  package func stop() { end.raise() }
+}
+
+/// Tells every scan of one scanner to end. Thread: any.
+private final class ScanEnd: Sendable {
+  static let fault = PluginFault("the host stops", remedy: "look at it again when the host runs")
+
+  /// Readable from `raise` on, for ever; negative: the system has none left, and scans end by their time limit.
+  let descriptor = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
+
+  deinit { close(descriptor) }
+
+  var isRaised: Bool {
+    var end = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&end, 1, 0) > 0
+  }
+
+  func raise() {
+    var one: UInt64 = 1
+    _ = write(descriptor, &one, 8)
+  }
 }
 
 /// One child that scans.
 private final class Scan {
   private let child: ChildProcess
   private let reading: Int32
+  private let end: ScanEnd
 
-  init(_ library: String, _ executable: String) throws(PluginFault) {
+  init(_ library: String, _ executable: String, _ end: ScanEnd) throws(PluginFault) {
+    self.end = end
+    if end.isRaised { throw ScanEnd.fault }
     var pipe: [Int32] = [-1, -1]
     guard pipe2(&pipe, O_CLOEXEC) == 0 else {
       throw PluginFault("no pipe: \(systemMessage(errno))", remedy: "raise the limit of open files")
@@ -67,9 +93,7 @@ private final class Scan {
   func answer(until deadline: Instant, _ limitMilliseconds: UInt64) throws(PluginFault) -> PluginDescription {
     var text = ByteBuffer()
     while true {
-      var ready = pollfd(fd: reading, events: Int16(POLLIN), revents: 0)
-      let left = deadline.nanoseconds(since: .now()) / 1_000_000
-      guard left > 0, poll(&ready, 1, Int32(left)) != 0 else {
+      guard try isReadable(reading, until: deadline) else {
         child.kill()
         throw PluginFault(
           "it did not say what it is within \(limitMilliseconds) ms (PRV-R002)",
@@ -87,8 +111,7 @@ private final class Scan {
       }
     }
     // It may have closed its end and go on.
-    var ended = pollfd(fd: child.endDescriptor, events: Int16(POLLIN), revents: 0)
-    _ = poll(&ended, 1, Int32(max(1, deadline.nanoseconds(since: .now()) / 1_000_000)))
+    _ = try isReadable(child.endDescriptor, until: deadline)
     child.kill()
     let ending = child.reap(waiting: true)
     guard ending == .exited(WorkerExit.stopped) else {
@@ -97,6 +120,21 @@ private final class Scan {
         remedy: "correct the plugin: its constructors and its entry must do nothing but describe it (PRV-R002)")
     }
     return try ScanAnswer.read(text.readable)
+  }
+
+  /// false: not until `deadline`. Throws when the scanner was stopped.
+  private func isReadable(_ descriptor: Int32, until deadline: Instant) throws(PluginFault) -> Bool {
+    while true {
+      var ready = [
+        pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: end.descriptor, events: Int16(POLLIN), revents: 0),
+      ]
+      let left = deadline.nanoseconds(since: .now()) / 1_000_000
+      let count = left > 0 ? poll(&ready, 2, Int32(left)) : 0
+      if count < 0 && errno == EINTR { continue }
+      if ready[1].revents != 0 { throw ScanEnd.fault }
+      return count != 0
+    }
   }
 }
 
