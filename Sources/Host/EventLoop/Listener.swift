@@ -51,7 +51,6 @@ package final class Listener: DescriptorHandler, TimerTarget {
   /// Connections accepted before others on the loop have their turn.
   private static let acceptsPerTurn = 64
   private static let restMilliseconds: UInt64 = 100
-  private static let warningMilliseconds: UInt64 = 1_000
   static let backlog: Int32 = 1_024
 
   /// Where it listens: port 0 has become the port that the kernel chose.
@@ -63,8 +62,7 @@ package final class Listener: DescriptorHandler, TimerTarget {
   private let descriptor: Int32
   private var state = State.closed
   private var spare: Int32
-  private var nextWarning = Instant(nanoseconds: 0)
-  private var unreported = 0
+  private var throttle = LogThrottle()
 
   package init(
     address: BindAddress, loop: EventLoop, log: Log? = nil, accept: @escaping (consuming AcceptedSocket) -> Void
@@ -172,15 +170,10 @@ package final class Listener: DescriptorHandler, TimerTarget {
 
   /// Once a second at most; each line says how many came before it unsaid.
   private func warn(_ message: String, code: Int32) {
-    guard loop.now >= nextWarning else {
-      unreported += 1
-      return
-    }
+    guard let unreported = throttle.admit(now: loop.now) else { return }
     log?.warning(
       message, ("address", "\(boundAddress)"), ("reason", String(cString: strerror(code))),
       ("unreported_total", "\(unreported)"))
-    nextWarning = loop.now.advanced(milliseconds: Self.warningMilliseconds)
-    unreported = 0
   }
 
   private static func openSpare() -> Int32 { clinux_open("/dev/null", O_RDONLY | O_CLOEXEC, 0) }
