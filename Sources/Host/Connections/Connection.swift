@@ -36,7 +36,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   var slot = 0
 
   let loop: HostLoop
-  private let descriptor: Int32
+  private var transport: Transport
   let address: Census.Address?
   private var token: DescriptorToken?
   private var handler: (any ConnectionHandler)?
@@ -51,7 +51,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
 
   /// Takes ownership of `descriptor`, which is non-blocking.
   init(descriptor: Int32, address: Census.Address?, loop: HostLoop) {
-    self.descriptor = descriptor
+    transport = .plain(descriptor)
     self.address = address
     self.loop = loop
   }
@@ -67,7 +67,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     self.handler = handler
     loop.add(self)
     do {
-      token = try loop.eventLoop.add(descriptor, interest, handler: self)
+      token = try loop.eventLoop.add(transport.descriptor, interest, handler: self)
     } catch {
       close()
       throw error
@@ -93,14 +93,13 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     let borrowsScratch = inbound.isEmpty
     var buffer = borrowsScratch ? exchange(&loop.scratch) : exchange(&inbound)
     let room = buffer.writable(ConnectionLimits.readBytes)
-    let count = recv(descriptor, room.baseAddress, ConnectionLimits.readBytes, 0)
-    if count > 0 {
+    switch transport.read(into: room, limit: ConnectionLimits.readBytes) {
+    case .bytes(let count):
       buffer.commit(count)
       hand(&buffer)
-    } else if count == 0 {
-      endOfStream()
-    } else if errno != EAGAIN && errno != EINTR {
-      close()
+    case .ended: endOfStream()
+    case .failed: close()
+    case .blocked: break
     }
     keep(&buffer, borrowsScratch: borrowsScratch)
   }
@@ -155,15 +154,12 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
 
   private func flush() {
     while !outbound.isEmpty, state != .closed {
-      let bytes = outbound.readable
-      let count = send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
-      if count > 0 {
+      switch transport.write(outbound.readable) {
+      case .bytes(let count):
         outbound.consume(count)
         lastProgress = loop.now
-      } else if errno == EAGAIN {
-        return waitToWrite()
-      } else if errno != EINTR {
-        return close()
+      case .blocked: return waitToWrite()
+      case .ended, .failed: return close()
       }
     }
     guard state != .closed else { return }
@@ -271,7 +267,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   /// Everything was written: the peer reads it before the socket goes, or a reset would take it away again.
   private func linger() {
     state = .lingering
-    shutdown(descriptor, Int32(SHUT_WR))
+    shutdown(transport.descriptor, Int32(SHUT_WR))
     arm(at: loop.now.advanced(milliseconds: ConnectionLimits.lingerMilliseconds))
   }
 
@@ -281,7 +277,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     disarm()
     if let token { loop.eventLoop.remove(token) }
     token = nil
-    Glibc.close(descriptor)
+    Glibc.close(transport.descriptor)
     outbound.removeAll(keeping: 0)
     inbound.removeAll(keeping: 0)
     loop.remove(self)
