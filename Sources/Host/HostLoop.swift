@@ -14,11 +14,13 @@ final class HostServices: Sendable {
   let startedAt: Instant
   let version: String
   let loopCount: Int
+  let memory: HeldMemory
 
   init(
     configuration: Configuration, log: Log, core: Core, principals: Principals, version: String, loopCount: Int = 1
   ) {
     self.loopCount = loopCount
+    memory = HeldMemory(limit: configuration.limits.bufferedBytes, loops: loopCount)
     self.configuration = configuration
     self.log = log
     self.core = core
@@ -57,6 +59,8 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   /// Read by the accepting loop to choose the loop with the fewest.
   let connectionCount = Atomic<Int>(0)
   private let peers: LoopDirectory
+  /// Lines that clients can cause.
+  var throttles = ClientThrottles()
 
   init(eventLoop: EventLoop, services: HostServices, peers: LoopDirectory) {
     self.eventLoop = eventLoop
@@ -76,6 +80,7 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
     // With other bounds what was kept is forgotten.
     if configuration.results != self.configuration.results { results = Self.results(configuration, services) }
     self.configuration = configuration
+    services.memory.setLimit(configuration.limits.bufferedBytes)
     sweep()
   }
 
@@ -214,6 +219,12 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
         ("session", "\(overdue.lease.session)"))
       tell(effects)
     }
+  }
+
+  /// Another loop has the connection that holds the most. Thread: any.
+  func askToRelieveMemory(loop: Int) {
+    let other = peers[loop]
+    other.post { other.relieveMemory() }
   }
 
   private func post(_ body: @escaping () -> Void) {

@@ -69,15 +69,30 @@ final class BenchClient {
     #expect(Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count)
   }
 
-  func send(_ text: String, _ opcode: WebSocketOpcode = .text) { send(Array(text.utf8), opcode) }
+  func send(_ text: String, _ opcode: WebSocketOpcode = .text, isFinal: Bool = true) {
+    send(Array(text.utf8), opcode, isFinal: isFinal)
+  }
 
   /// Sends all of it, however little the socket takes at once.
-  func send(_ payload: [UInt8], _ opcode: WebSocketOpcode = .text) {
+  func send(_ payload: [UInt8], _ opcode: WebSocketOpcode = .text, isFinal: Bool = true) {
     var frame = ByteBuffer()
     payload.withUnsafeBytes { WebSocketEncoder.appendMasked(opcode, $0, key: 0x1234_5678, to: &frame) }
-    while !frame.isEmpty {
-      let count = Glibc.send(descriptor, frame.readable.baseAddress, frame.count, Int32(MSG_NOSIGNAL))
-      if count > 0 { frame.consume(count) } else if errno != EAGAIN { return }
+    if !isFinal { frame.readableMutable[0] &= 0x7F }
+    stream(&frame)
+  }
+
+  /// Sends these bytes, however little the socket takes at once, and lets the host read them.
+  func stream(_ bytes: [UInt8]) {
+    var buffer = ByteBuffer()
+    buffer.append(bytes)
+    stream(&buffer)
+    bench.run()
+  }
+
+  private func stream(_ bytes: inout ByteBuffer) {
+    while !bytes.isEmpty {
+      let count = Glibc.send(descriptor, bytes.readable.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+      if count > 0 { bytes.consume(count) } else if errno != EAGAIN { return }
       bench.run()
     }
   }

@@ -42,10 +42,10 @@ import Testing
         ],
         echo: false, default_model: "big",
         limits: { in_flight: 1, session_in_flight: 2, sessions: 3, connections: 4, connections_per_address: 5,
-          frame_bytes: 6000, arguments_bytes: 5000, file_bytes: 7, queue_seconds: 0.25 },
+          frame_bytes: 6000, arguments_bytes: 5000, file_bytes: 7, buffered_bytes: 65537, queue_seconds: 0.25 },
         timeouts: { tool_seconds: 0.1, daemon_seconds: 0.2, shim_seconds: 0.3, client_seconds: 0.4,
           hello_seconds: 0.5, connect_seconds: 0.6, first_token_seconds: 0.7, progress_seconds: 0.8,
-          heartbeat_seconds: 0.9, client_stall_seconds: 1.001, drain_seconds: 0 },
+          heartbeat_seconds: 0.9, message_seconds: 0.95, client_stall_seconds: 1.001, drain_seconds: 0 },
         retry: { attempts: 2, budget_seconds: 5, backoff_seconds: 0.3 }, breaker: { failures: 6, open_seconds: 7 },
         fallback: [{ from: "a", to: ["b", "c"] }],
         rates: { principal: { burst: 1, per_second: 2 }, global: { burst: 3, per_second: 4 } },
@@ -100,6 +100,7 @@ import Testing
     limits.frameBytes = 6000
     limits.argumentsBytes = 5000
     limits.fileBytes = 7
+    limits.bufferedBytes = 65_537
     limits.queueMilliseconds = 250
     #expect(configuration.limits == limits)
 
@@ -113,6 +114,7 @@ import Testing
     timeouts.firstTokenMilliseconds = 700
     timeouts.progressMilliseconds = 800
     timeouts.heartbeatMilliseconds = 900
+    timeouts.messageMilliseconds = 950
     timeouts.clientStallMilliseconds = 1001
     timeouts.drainMilliseconds = 0
     #expect(configuration.timeouts == timeouts)
@@ -261,6 +263,11 @@ import Testing
     (
       "{ limits: { queue_seconds: 8 } }", 1, "limits.queue_seconds",
       "found 8 with timeouts.heartbeat_seconds 8, expected less than heartbeat_seconds: a waiting call shows no sign of life"
+    ),
+    (
+      "{ limits: { buffered_bytes: 67108863 } }", 1, "limits.buffered_bytes",
+      "found 67108863 with frame_bytes 16777216, expected at least 4 × frame_bytes, 67108864; "
+        + "raise it or lower frame_bytes"
     ),
     (
       "{ limits: { frame_bytes: 5000, arguments_bytes: 5001 } }", 1, "limits.arguments_bytes",

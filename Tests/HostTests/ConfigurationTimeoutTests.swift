@@ -91,6 +91,7 @@ import Testing
         progress             60
         heartbeat             8
         queue                 6
+        message              30
         client_stall         30
         drain                30
         """)

@@ -20,6 +20,8 @@ private final class ConnectionProbe: ConnectionHandler {
   }
 
   func backlogCleared() { words.append("cleared") }
+  var heldBytes: Int { 0 }
+  func shed(_ reason: String) { words.append("shed") }
   func drain(isOver: Bool) {}
   func sweep() {}
   func connectionClosed() { words.append("closed") }

@@ -1,4 +1,5 @@
 import Bytes
+import Decisions
 import JSON
 import Testing
 import Wire
@@ -94,5 +95,92 @@ struct WebSocketLinkTests {
       client.disconnect()
     }
     bench.expectNothingHeld()
+  }
+
+  @Test func `a message that does not go on is closed with 1008, a whole one is not waited for`() throws {
+    let bench = try HostBench { $0.timeouts.messageMilliseconds = 0 }
+    let client = try BenchClient.connected(to: bench)
+    client.send(#"{"op":"health"}"#)
+    #expect(try client.message().gist == "health_res")
+    client.stream([0x81])
+    #expect(
+      try client.events() == [
+        .close(code: 1008, reason: "timeouts.message_seconds: the message did not go on for 0 s"), .end,
+      ])
+    bench.expectNothingHeld()
+  }
+
+  @Test(
+    arguments: [
+      [0x01, 0x82, 0, 0, 0, 0, 0x7B, 0x22], [0x81, 0x84, 0, 0, 0, 0, 0x7B], [0x81, 0x84, 0, 0], [0x89],
+    ] as [[UInt8]])
+  func `any part of a message or frame is the beginning of one`(part: [UInt8]) throws {
+    let bench = try HostBench { $0.timeouts.messageMilliseconds = 1 }
+    let client = try BenchClient.connected(to: bench)
+    client.stream(part)
+    var events: [BenchClient.Event] = []
+    try bench.wait {
+      events += (try? client.events()) ?? []
+      return events.last == .end
+    }
+    #expect(
+      events.first == .close(code: 1008, reason: "timeouts.message_seconds: the message did not go on for 0.001 s"))
+  }
+
+  @Test func `pings between fragments do not keep a message alive`() throws {
+    let bench = try HostBench { $0.timeouts.messageMilliseconds = 20 }
+    let client = try BenchClient.connected(to: bench)
+    client.send("{", .text, isFinal: false)
+    var events: [BenchClient.Event] = []
+    try bench.wait {
+      client.send("still here", .ping)
+      events += (try? client.events()) ?? []
+      return events.last == .end
+    }
+    #expect(
+      events.contains(.close(code: 1008, reason: "timeouts.message_seconds: the message did not go on for 0.02 s")))
+  }
+
+  @Test(arguments: [WebSocketOpcode.ping, .pong])
+  func `a flood of control frames is closed with 1008`(opcode: WebSocketOpcode) throws {
+    try expectFlooded { client in client.send("", opcode) }
+  }
+
+  @Test(arguments: ["{", "[]", "{}", #"{"op":"frobnicate"}"#, #"{"op":"cancel","request_id":"none"}"#])
+  func `a flood of messages that are no request is closed with 1008`(message: String) throws {
+    try expectFlooded { client in client.send(message) }
+  }
+
+  @Test(arguments: [#"{"op":"call_tool"}"#, #"{"op":"call_tool","name":"chat","arguments":{"prompt":" "}}"#])
+  func `so is a flood of calls that are refused for what they are`(message: String) throws {
+    try expectFlooded { client in client.send(message) }
+  }
+
+  private func expectFlooded(_ send: (BenchClient) -> Void) throws {
+    let bench = try HostBench()
+    let client = try BenchClient.connected(to: bench)
+    var events: [BenchClient.Event] = []
+    var sent = 0
+    // While it floods the bucket fills by some.
+    while events.last != .end {
+      for _ in 0..<40 { send(client) }
+      sent += 40
+      events += try client.events()
+      try #require(sent < 10 * FloodGuard.rate.burst)
+    }
+    #expect(sent > FloodGuard.rate.burst)
+    let reason = "more than 2000 pings, pongs and refused messages at once, or 100 a second"
+    #expect(events.dropLast().last == .close(code: 1008, reason: reason))
+    bench.expectNothingHeld()
+  }
+
+  @Test func `requests are no flood`() throws {
+    let client = try BenchClient.connected(to: try HostBench())
+    var answers = 0
+    for _ in 0..<(FloodGuard.rate.burst / 40 + 10) {
+      for _ in 0..<40 { client.send(#"{"op":"health"}"#) }
+      answers += try client.messages().count
+    }
+    #expect(answers == FloodGuard.rate.burst + 400)
   }
 }

@@ -55,6 +55,14 @@ extension Configuration {
           + ConfigurationReader.seconds(timeouts.heartbeatMilliseconds),
         expected: "less than heartbeat_seconds: a waiting call shows no sign of life")
     }
+    let buffered = Limits.messagesBuffered * limits.frameBytes
+    if !reader.hasErrors(below: "limits"), limits.bufferedBytes < buffered {
+      reader.report(
+        .conflict, "limits.buffered_bytes",
+        found: "\(limits.bufferedBytes) with frame_bytes \(limits.frameBytes)",
+        expected: "at least \(Limits.messagesBuffered) × frame_bytes, \(buffered)",
+        remedy: "raise it or lower frame_bytes")
+    }
     if !reader.hasErrors(below: "limits"), limits.argumentsBytes > limits.frameBytes {
       reader.report(
         .conflict, "limits.arguments_bytes", found: "\(limits.argumentsBytes) with frame_bytes \(limits.frameBytes)",

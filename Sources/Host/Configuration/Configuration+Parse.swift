@@ -102,6 +102,9 @@ extension Configuration {
     if !reader.isSet("limits.queue_seconds") {
       limits.queueMilliseconds = timeouts.heartbeatMilliseconds * 3 / 4
     }
+    if !reader.isSet("limits.buffered_bytes") {
+      limits.bufferedBytes = max(limits.bufferedBytes, Limits.messagesBuffered * limits.frameBytes)
+    }
     for index in providers.indices where providers[index].plugin.isEmpty {
       providers[index].plugin = providers[index].id
     }

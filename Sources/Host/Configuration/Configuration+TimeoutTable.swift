@@ -15,7 +15,8 @@ extension Configuration {
       ("hello", timeouts.helloMilliseconds), ("connect", timeouts.connectMilliseconds),
       ("first_token", timeouts.firstTokenMilliseconds), ("progress", timeouts.progressMilliseconds),
       ("heartbeat", timeouts.heartbeatMilliseconds), ("queue", limits.queueMilliseconds),
-      ("client_stall", timeouts.clientStallMilliseconds), ("drain", timeouts.drainMilliseconds),
+      ("message", timeouts.messageMilliseconds), ("client_stall", timeouts.clientStallMilliseconds),
+      ("drain", timeouts.drainMilliseconds),
     ]
     for (name, milliseconds) in others { rows.append([name, ConfigurationReader.seconds(milliseconds), "", ""]) }
     return rows.map(Self.line).joined(separator: "\n")

@@ -142,9 +142,15 @@ extension Configuration {
     package var frameBytes = 16_777_216
     package var argumentsBytes = 10_485_760
     package var fileBytes = 104_857_600
+    /// What all connections together may hold in memory; never under four messages.
+    package var bufferedBytes = 268_435_456
     /// How long a call may wait in a provider's queue; always shorter than the heartbeat.
     package var queueMilliseconds: UInt64 = 6000
     package init() {}
+
+    /// Messages of the largest size for which there is always room: one that comes, in a buffer twice its size that
+    /// has just grown, and what was its smaller one.
+    package static let messagesBuffered = 4
   }
 
   /// tool < daemon < shim < client, at least 1.5, 2.0 and 2.5 times the tool's.
@@ -159,6 +165,9 @@ extension Configuration {
     package var firstTokenMilliseconds: UInt64 = 60_000
     package var progressMilliseconds: UInt64 = 60_000
     package var heartbeatMilliseconds: UInt64 = 8000
+    /// For a message that has begun to come (`Pace`).
+    package var messageMilliseconds: UInt64 = 30_000
+    /// For what waits for a client (`Pace`).
     package var clientStallMilliseconds: UInt64 = 30_000
     package var drainMilliseconds: UInt64 = 30_000
     package init() {}

@@ -77,6 +77,11 @@ enum ConfigurationSchema {
       "arguments_bytes", \.limits.argumentsBytes, 1024...104_857_600, unit: "bytes",
       "The largest arguments of a call; at most frame_bytes."),
     .count("file_bytes", \.limits.fileBytes, 1...10_737_418_240, unit: "bytes", "The largest file a call may name."),
+    .count(
+      "buffered_bytes", \.limits.bufferedBytes, 65_536...1_099_511_627_776, unit: "bytes",
+      "What all connections together may hold of messages that come or wait to be sent; beyond it, those that hold the "
+        + "most are closed. At least 4 × frame_bytes. Absent: 256 MiB, or 4 × frame_bytes if that is more."
+    ).derived(),
     .seconds(
       "queue_seconds", \.limits.queueMilliseconds, 0...299_999,
       "How long a call may wait in a provider's queue; under heartbeat_seconds, absent: three quarters of it."
@@ -109,8 +114,11 @@ enum ConfigurationSchema {
       "heartbeat_seconds", \.timeouts.heartbeatMilliseconds, 100...300_000,
       "Between the signs of life that the client of a running call gets."),
     .seconds(
+      "message_seconds", \.timeouts.messageMilliseconds, 100...3_600_000,
+      "For a client to send 16 KiB more of a message that it has begun, or all of it."),
+    .seconds(
       "client_stall_seconds", \.timeouts.clientStallMilliseconds, 100...3_600_000,
-      "For a client to take at least a byte of what waits for it."),
+      "For a client to take 16 KiB of what waits for it, or all of it."),
     .seconds(
       "drain_seconds", \.timeouts.drainMilliseconds, 0...3_600_000, "For running calls to end when the host stops."),
   ]

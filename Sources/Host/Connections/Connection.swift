@@ -8,6 +8,10 @@ protocol ConnectionHandler: AnyObject {
   func received(_ buffer: inout ByteBuffer, on connection: Connection)
   /// The client took what was queued for it; whatever was paused may go on.
   func backlogCleared()
+  /// Bytes of memory it keeps for the connection, beside the connection's own buffers.
+  var heldBytes: Int { get }
+  /// The host has no room for what the connection holds: end it, with a last word. Nothing waits to be sent.
+  func shed(_ reason: String)
   /// The host stops: end what is idle, take nothing new. `isOver`: end also what runs.
   func drain(isOver: Bool)
   /// A look for what has been idle for too long.
@@ -34,6 +38,8 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   var outbound = ByteBuffer()
   /// This connection's place in its loop's list.
   var slot = 0
+  /// Bytes of memory it holds, when that was last looked at.
+  private(set) var heldBytes = 0
 
   let loop: HostLoop
   private var transport: Transport
@@ -46,8 +52,8 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   private var isFlushScheduled = false
   private(set) var isCongested = false
   private var timer: TimerID?
-  /// When the client last took a byte, while some are queued.
-  private var lastProgress = Instant.never
+  /// How the client takes what is queued, while something is.
+  private var pace = Pace(now: .never)
 
   /// Takes ownership of `descriptor`, which is non-blocking.
   init(descriptor: Int32, address: Census.Address?, loop: HostLoop) {
@@ -61,6 +67,9 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   }
 
   var isOpen: Bool { state == .open }
+
+  /// For the log.
+  var peerName: String { address.map { SocketAddress($0).host } ?? "unix" }
 
   /// Begins to read. Throws, with the descriptor closed, when the loop cannot watch it.
   func start(_ handler: any ConnectionHandler) throws(EventLoopError) {
@@ -102,6 +111,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     case .blocked: break
     }
     keep(&buffer, borrowsScratch: borrowsScratch)
+    account()
   }
 
   private func hand(_ buffer: inout ByteBuffer) {
@@ -157,7 +167,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
       switch transport.write(outbound.readable) {
       case .bytes(let count):
         outbound.consume(count)
-        lastProgress = loop.now
+        pace.move(count)
       case .blocked: return waitToWrite()
       case .ended, .failed: return close()
       }
@@ -167,6 +177,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     watch(interest.subtracting(.write))
     if state == .finishing { return linger() }
     if state == .open { disarm() }
+    if heldBytes != 0 { account() }
     clearBacklog()
   }
 
@@ -185,11 +196,12 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
 
   private func waitToWrite() {
     if !interest.contains(.write) {
-      lastProgress = loop.now
+      pace = Pace(now: loop.now)
       watch(interest.union(.write))
     }
-    if timer == nil { arm(at: lastProgress.advanced(nanoseconds: stallNanoseconds)) }
+    if timer == nil { arm(at: pace.due(windowNanoseconds: stallNanoseconds)) }
     if outbound.count < ConnectionLimits.resumeBytes { clearBacklog() }
+    account()
   }
 
   private var stallNanoseconds: UInt64 { loop.configuration.timeouts.clientStallMilliseconds * 1_000_000 }
@@ -210,6 +222,35 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     var buffer = exchange(&inbound)
     hand(&buffer)
     keep(&buffer, borrowsScratch: false)
+    account()
+  }
+
+  // MARK: - Memory
+
+  /// Tells the loop what this connection holds now. May close connections, this one among them: for the end of an event.
+  private func account() {
+    let held = state == .closed ? 0 : inbound.allocatedBytes + outbound.allocatedBytes + (handler?.heldBytes ?? 0)
+    guard held != heldBytes else { return }
+    let before = heldBytes
+    heldBytes = held
+    loop.heldBytesChanged(of: self, from: before)
+  }
+
+  /// The host has no room for what this connection holds, which is more than any other does: it is closed. Who takes no
+  /// data cannot be told why.
+  func shed() {
+    guard state != .closed else { return }
+    let limit = loop.services.memory.limitBytes
+    loop.warn(
+      \.shed, "Closed the connection that held the most memory", of: self,
+      ("code", "1008"), ("held_bytes", "\(heldBytes)"), ("limits.buffered_bytes", "\(limit)"))
+    inbound.removeAll(keeping: 0)
+    if state == .open, outbound.isEmpty {
+      handler?.shed("limits.buffered_bytes reached: \(limit); this connection held the most")
+      account()
+    } else {
+      close()
+    }
   }
 
   private func watch(_ wanted: DescriptorInterest) {
@@ -225,11 +266,13 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     switch state {
     case .open, .finishing:
       guard !outbound.isEmpty else { return }
-      let deadline = lastProgress.advanced(nanoseconds: stallNanoseconds)
-      guard deadline <= loop.now else { return arm(at: deadline) }
-      loop.services.log.warning(
-        "Closed a client that takes no data", ("code", "1008"),
-        ("client_stall_seconds", CallError.seconds(stallNanoseconds)), ("queued_bytes", "\(outbound.count)"))
+      if case .goesOn(let askAt) = pace.judge(windowNanoseconds: stallNanoseconds, now: loop.now) {
+        return arm(at: askAt)
+      }
+      loop.warn(
+        \.stalled, "Closed a client that takes no data", of: self,
+        ("code", "1008"), ("client_stall_seconds", CallError.seconds(stallNanoseconds)),
+        ("queued_bytes", "\(outbound.count)"))
       close()
     case .lingering: close()
     case .closed: break
@@ -280,6 +323,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     Glibc.close(transport.descriptor)
     outbound.removeAll(keeping: 0)
     inbound.removeAll(keeping: 0)
+    account()
     loop.remove(self)
     loop.core.connectionClosed(from: address)
     let handler = self.handler

@@ -158,6 +158,8 @@ final class HTTPFront: ConnectionHandler, TimerTarget {
   }
 
   func backlogCleared() {}
+  var heldBytes: Int { 0 }
+  func shed(_ reason: String) { if !isDone { respond(.error(503, reason)) } }
   func sweep() {}
   func drain(isOver: Bool) { if !isDone { respond(.error(503, "the host is shutting down")) } }
   func connectionClosed() { end() }

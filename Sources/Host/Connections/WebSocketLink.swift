@@ -19,6 +19,7 @@ protocol MessageHandler: AnyObject {
 /// | state   | message        | close frame          | timer                                  |
 /// |---------|----------------|----------------------|----------------------------------------|
 /// | open    | to the handler | echoed, then finish  | silent: ping; still silent: abort      |
+/// |         |                |                      | a message does not go on: 1008, finish |
 /// | closing | dropped        | finish               | 5 s after our close frame: finish      |
 /// | closed  | dropped        | –                    | –                                      |
 ///
@@ -32,6 +33,12 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
   private var state = State.open
   private var timer: TimerID?
   private var life: PeerLife
+  private var flood = FloodGuard()
+  /// How the message goes on whose beginning has come; nil: none has, or nothing is read.
+  private var messagePace: Pace?
+  private var messageTimer: TimerID?
+  /// Of what was read, bytes that belong to no whole frame.
+  private var restBytes = 0
 
   init(connection: Connection, messageBytesLimit: Int) {
     self.connection = connection
@@ -75,25 +82,41 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
 
   func received(_ buffer: inout ByteBuffer, on connection: Connection) {
     life.heard(now: loop.now)
+    messagePace?.move(buffer.count - restBytes)
     do {
       while state != .closed, !connection.isCongested, let event = try decoder.next(&buffer) { take(event) }
     } catch {
       fail(error)
       buffer.removeAll()
     }
+    restBytes = buffer.count
+    watchMessage()
   }
 
+  /// A message that has begun must go on, or its beginning could be kept here for ever.
+  private func watchMessage() {
+    guard state == .open, !connection.isCongested, restBytes > 0 || decoder.isInsideMessage else {
+      messagePace = nil
+      return
+    }
+    if messagePace == nil { messagePace = Pace(now: loop.now) }
+    if messageTimer == nil { armMessageTimer(at: loop.now.advanced(nanoseconds: messageNanoseconds)) }
+  }
+
+  private var messageNanoseconds: UInt64 { loop.configuration.timeouts.messageMilliseconds * 1_000_000 }
+
   private func take(_ event: WebSocketEvent) {
+    if !event.isControl { messagePace = nil }
     switch event {
     case .text(let message):
       if state == .open { handler?.received(message) }
     case .binary:
       close(code: 1003, reason: "text frames only")
     case .ping(let payload):
-      guard state == .open else { return }
+      guard state == .open, countUseless() else { return }
       WebSocketEncoder.append(.pong, payload, to: &connection.outbound)
       connection.outboundChanged()
-    case .pong: break
+    case .pong: _ = countUseless()
     case .close(let code, _): peerCloses(code)
     }
   }
@@ -106,6 +129,19 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
     finish()
   }
 
+  /// Counts something that asks for nothing (`FloodGuard`). false: it was one too many, and the link is closed.
+  @discardableResult
+  func countUseless() -> Bool {
+    if flood.take(now: loop.now) { return true }
+    let rate = FloodGuard.rate
+    loop.warn(\.flood, "Closed a client that floods", of: connection, ("code", "1008"))
+    fail(
+      WebSocketError(
+        closeCode: 1008,
+        reason: "more than \(rate.burst) pings, pongs and refused messages at once, or \(rate.perSecond) a second"))
+    return false
+  }
+
   /// The peer broke the protocol: it is told with what, and not listened to any longer.
   private func fail(_ error: WebSocketError) {
     if state == .open {
@@ -116,12 +152,22 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
   }
 
   func backlogCleared() { handler?.backlogCleared() }
+  var heldBytes: Int { decoder.heldBytes }
+
+  func shed(_ reason: String) {
+    decoder = WebSocketDecoder(role: .server, messageBytesLimit: 0)
+    fail(WebSocketError(closeCode: 1008, reason: reason))
+  }
+
   func drain(isOver: Bool) { handler?.drain(isOver: isOver) }
   func sweep() { if state == .open { handler?.sweep() } }
 
   // MARK: - Time
 
+  private static let messageTag: UInt32 = 1
+
   func timerFired(_ tag: UInt32) {
+    if tag == Self.messageTag { return messageTimerFired() }
     timer = nil
     switch state {
     case .open: checkLife()
@@ -143,6 +189,28 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
     }
   }
 
+  private func messageTimerFired() {
+    messageTimer = nil
+    guard state == .open, var pace = messagePace else { return }
+    switch pace.judge(windowNanoseconds: messageNanoseconds, now: loop.now) {
+    case .goesOn(let askAt):
+      messagePace = pace
+      armMessageTimer(at: askAt)
+    case .tooSlow:
+      let seconds = CallError.seconds(messageNanoseconds)
+      loop.warn(
+        \.slow, "Closed a client whose message does not go on", of: connection, ("code", "1008"),
+        ("message_seconds", seconds))
+      fail(
+        WebSocketError(closeCode: 1008, reason: "timeouts.message_seconds: the message did not go on for \(seconds) s"))
+    }
+  }
+
+  /// It is not taken back when the message ends: most end soon, and it finds nothing then.
+  private func armMessageTimer(at instant: Instant) {
+    messageTimer = loop.eventLoop.schedule(at: instant, self, tag: Self.messageTag)
+  }
+
   private func arm(milliseconds: UInt64) {
     disarm()
     timer = loop.eventLoop.schedule(at: loop.now.advanced(milliseconds: milliseconds), self, tag: 0)
@@ -153,11 +221,17 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
     timer = nil
   }
 
+  private func disarmMessageTimer() {
+    if let messageTimer { _ = loop.eventLoop.cancel(messageTimer) }
+    messageTimer = nil
+  }
+
   // MARK: - The end
 
   private func finish() {
     state = .closed
     disarm()
+    disarmMessageTimer()
     endHandler()
     connection.finish()
   }
@@ -165,6 +239,7 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
   func connectionClosed() {
     state = .closed
     disarm()
+    disarmMessageTimer()
     endHandler()
   }
 

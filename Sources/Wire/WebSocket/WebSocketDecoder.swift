@@ -36,6 +36,12 @@ public struct WebSocketDecoder: ~Copyable {
     self.acceptsBinary = acceptsBinary
   }
 
+  /// Whether fragments of a message have come, and its last one has not.
+  public var isInsideMessage: Bool { fragmented != nil }
+
+  /// Bytes of memory it owns.
+  public var heldBytes: Int { joined.allocatedBytes }
+
   /// Takes the next event out of `input`; nil: more bytes are needed.
   ///
   /// The event's payload lies in `input` or here and is valid until the next call; until then leave `input` alone.

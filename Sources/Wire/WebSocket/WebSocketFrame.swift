@@ -16,6 +16,11 @@ public struct WebSocketError: Error, Equatable, Sendable {
   public var closeCode: UInt16
   public var reason: String
 
+  public init(closeCode: UInt16, reason: String) {
+    self.closeCode = closeCode
+    self.reason = reason
+  }
+
   static func violation(_ reason: String) -> WebSocketError { WebSocketError(closeCode: 1002, reason: reason) }
 
   static let notUTF8 = WebSocketError(closeCode: 1007, reason: "text is not UTF-8")
@@ -29,6 +34,14 @@ public enum WebSocketEvent {
   case pong(UnsafeRawBufferPointer)
   /// `code` is nil when the frame had none (1005).
   case close(code: UInt16?, reason: UnsafeRawBufferPointer)
+
+  /// Control frames may come inside a message (RFC 6455 §5.5).
+  public var isControl: Bool {
+    switch self {
+    case .text, .binary: false
+    case .ping, .pong, .close: true
+    }
+  }
 }
 
 /// The head of a frame, before its payload.

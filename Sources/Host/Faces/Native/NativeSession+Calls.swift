@@ -26,8 +26,13 @@ extension NativeSession {
       case .provider(let tool, let routing): try call(tool, routing, fields, identity)
       }
     } catch {
-      link.send { NativeFrames.refusal(id: fields.echoedID, error, to: &$0) }
+      refuse(fields, error)
     }
+  }
+
+  func refuse(_ fields: NativeMessage, _ error: CallError) {
+    link.send { NativeFrames.refusal(id: fields.echoedID, error, to: &$0) }
+    countRefusal(error)
   }
 
   private func chat(_ fields: NativeMessage, _ identity: Identity) throws(CallError) {

@@ -24,7 +24,7 @@ extension NativeSession {
     // Who cancels takes nothing, and must never be kept from it.
     if !(fields.op?.equals("cancel") ?? false), let refusal = tooFast(identity) {
       guard isCall else { return reply(fields.echoedID, refusal) }
-      return link.send { NativeFrames.refusal(id: fields.echoedID, refusal, to: &$0) }
+      return refuse(fields, refusal)
     }
     guard let op = fields.op, op.kind == .string else {
       return reply(fields.echoedID, .invalidMessage("missing or invalid 'op' field (must be string)"))
@@ -81,6 +81,15 @@ extension NativeSession {
 
   private func reply(_ id: UnsafeRawBufferPointer?, _ error: CallError) {
     link.send { NativeFrames.error(id: id, error, to: &$0) }
+    countRefusal(error)
+  }
+
+  /// A client whose messages are all refused for what they are must not keep the loop busy with them for ever.
+  func countRefusal(_ error: CallError) {
+    switch error.code {
+    case .overCapacity, .serviceUnavailable, .duplicate: break
+    default: link.countUseless()
+    }
   }
 
   private func rotate(_ fields: NativeMessage, _ principal: Principals.Principal?) {
@@ -121,6 +130,7 @@ extension NativeSession {
         $0.append(",\"ok\":true}")
       }
     }
+    if case .unknown = departure { link.countUseless() }
     let message = "Cancelled by the client"
     switch departure {
     case .unknown: break
