@@ -59,8 +59,7 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   /// Read by the accepting loop to choose the loop with the fewest.
   let connectionCount = Atomic<Int>(0)
   private let peers: LoopDirectory
-  /// Lines that clients can cause.
-  var throttles = ClientThrottles()
+  private var throttles: [String: LogThrottle] = [:]
 
   init(eventLoop: EventLoop, services: HostServices, peers: LoopDirectory) {
     self.eventLoop = eventLoop
@@ -246,6 +245,14 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
       [("request_id", id), ("remaining", "\(calls.count)")])
   }
 
+  /// Writes a line that a peer can provoke, as often as its kind allows (`LogThrottle`).
+  ///
+  /// - Parameter kind: tells apart what must not hide each other: few, and none of a peer's choice.
+  func warn(_ message: String, kind: String = "", _ fields: [LogField]) {
+    guard let unreported = throttles[message + kind, default: LogThrottle()].admit(now: now) else { return }
+    services.log.write(.warning, message, unreported == 0 ? fields : fields + [("unreported_total", "\(unreported)")])
+  }
+
   // MARK: - Connections
 
   /// Takes a socket that was accepted, on whichever loop. Thread: the loop's.
@@ -254,7 +261,9 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
     let address = peer.family == .unix ? nil : Census.Address(high: peer.high, low: peer.low)
     let refusal = core.connectionOpened(from: address)
     let connection = Connection(descriptor: socket.take(), address: address, loop: self)
-    let front = HTTPFront(connection: connection, serves: serves, refusal: refusal)
+    connection.peer = peer
+    let front = HTTPFront(
+      connection: connection, responder: HTTPRouter(loop: self, serves: serves, refusal: refusal))
     do {
       try connection.start(front)
     } catch {

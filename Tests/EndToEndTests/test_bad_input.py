@@ -184,7 +184,7 @@ async def test_another_websocket_version_is_told_which_one_is_spoken(echo_host):
 
 
 async def test_a_handshake_that_never_ends_is_cut_off(start_host):
-    host = start_host(timeouts={"hello_seconds": 0.5})
+    host = start_host(timeouts={"request_seconds": 0.5})
     raw = await Raw.connect(host.port)
     await raw.send(b"GET / HTTP/1.1\r\nHost: loc")
     assert await raw.ended()

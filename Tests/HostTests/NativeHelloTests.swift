@@ -121,7 +121,7 @@ struct NativeHelloTests {
   }
 
   @Test func `a client that sends no request in time gets 408`() throws {
-    let client = try BenchClient(try HostBench { $0.timeouts.helloMilliseconds = 0 }, request: "GET / HT")
+    let client = try BenchClient(try HostBench { $0.timeouts.requestMilliseconds = 0 }, request: "GET / HT")
     #expect(try client.head()?.status == 408)
   }
 

@@ -6,7 +6,7 @@ struct HTTPResponseTests {
   @Test func `a response is whole and closes`() {
     var buffer = ByteBuffer()
     Array("{}".utf8).withUnsafeBytes {
-      HTTPResponse.append(status: 404, headers: [("A", "b")], body: $0, keepsAlive: false, to: &buffer)
+      HTTPResponse.append(status: 404, headers: [("A", "b")], body: $0, persistence: .closes, to: &buffer)
     }
     #expect(
       buffer.string() == "HTTP/1.1 404 Not Found\r\nA: b\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
@@ -27,7 +27,7 @@ struct HTTPResponseTests {
     var buffer = ByteBuffer()
     let empty = UnsafeRawBufferPointer(start: nil, count: 0)
     HTTPResponse.append(
-      status: 200, headers: [("A\r\nB", "c\r\nSet-Cookie: d\u{0}")], body: empty, keepsAlive: true, to: &buffer)
+      status: 200, headers: [("A\r\nB", "c\r\nSet-Cookie: d\u{0}")], body: empty, persistence: .stays, to: &buffer)
     #expect(buffer.string() == "HTTP/1.1 200 OK\r\nA  B: c  Set-Cookie: d \r\nContent-Length: 0\r\n\r\n")
   }
 

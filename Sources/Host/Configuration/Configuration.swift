@@ -161,6 +161,10 @@ extension Configuration {
     package var shimMilliseconds: UInt64 = 360_000
     package var clientMilliseconds: UInt64 = 450_000
     package var helloMilliseconds: UInt64 = 15_000
+    /// The head of an HTTP request; its body must then come at a rate.
+    package var requestMilliseconds: UInt64 = 10_000
+    /// Between two HTTP requests.
+    package var keepAliveMilliseconds: UInt64 = 60_000
     package var connectMilliseconds: UInt64 = 10_000
     package var firstTokenMilliseconds: UInt64 = 60_000
     package var progressMilliseconds: UInt64 = 60_000

@@ -103,6 +103,12 @@ enum ConfigurationSchema {
       "When clients should give up; at least 2.5 × tool_seconds, which it is when absent."
     ).derived(),
     .seconds("hello_seconds", \.timeouts.helloMilliseconds, 100...300_000, "For a client to say hello."),
+    .seconds(
+      "request_seconds", \.timeouts.requestMilliseconds, 100...300_000,
+      "For the whole head of an HTTP request; its body must then come at 8 KiB a second, after as long."),
+    .seconds(
+      "keep_alive_seconds", \.timeouts.keepAliveMilliseconds, 100...3_600_000,
+      "For the next request on an HTTP connection."),
     .seconds("connect_seconds", \.timeouts.connectMilliseconds, 100...300_000, "For a connection to an upstream."),
     .seconds(
       "first_token_seconds", \.timeouts.firstTokenMilliseconds, 100...3_600_000,

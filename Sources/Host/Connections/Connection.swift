@@ -40,6 +40,8 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   var slot = 0
   /// Bytes of memory it holds, when that was last looked at.
   private(set) var heldBytes = 0
+  /// Who is at the other end, for the log.
+  var peer = SocketAddress.unix
 
   let loop: HostLoop
   private var transport: Transport
@@ -51,6 +53,8 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   private var interest: DescriptorInterest = .read
   private var isFlushScheduled = false
   private(set) var isCongested = false
+  private var isHeld = false
+  private var proceedsWhenSent = false
   private var timer: TimerID?
   /// How the client takes what is queued, while something is.
   private var pace = Pace(now: .never)
@@ -67,9 +71,6 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   }
 
   var isOpen: Bool { state == .open }
-
-  /// For the log.
-  var peerName: String { address.map { SocketAddress($0).host } ?? "unix" }
 
   /// Begins to read. Throws, with the descriptor closed, when the loop cannot watch it.
   func start(_ handler: any ConnectionHandler) throws(EventLoopError) {
@@ -179,6 +180,28 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     if state == .open { disarm() }
     if heldBytes != 0 { account() }
     clearBacklog()
+    if proceedsWhenSent { endHold() }
+  }
+
+  // MARK: - A handler that takes no more for now
+
+  /// Reads nothing more until `proceed`.
+  func hold() {
+    isHeld = true
+    watch(interest.subtracting(.read))
+  }
+
+  /// Once all that is queued was sent, hands on what was left unread, not before the next turn; then reads on.
+  func proceed() {
+    proceedsWhenSent = true
+    outboundChanged()
+  }
+
+  private func endHold() {
+    (proceedsWhenSent, isHeld) = (false, false)
+    guard state == .open, !isCongested else { return }
+    watch(interest.union(.read))
+    if !inbound.isEmpty { loop.eventLoop.enqueue(.work { [self] in processRest() }) }
   }
 
   /// Memory for what waits to be sent: the loop's spare block, or a new one.
@@ -211,7 +234,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     guard isCongested, state == .open else { return }
     isCongested = false
     handler?.backlogCleared()
-    guard state == .open, !isCongested else { return }
+    guard state == .open, !isCongested, !isHeld else { return }
     watch(interest.union(.read))
     guard !inbound.isEmpty else { return }
     loop.eventLoop.enqueue(.work { [self] in processRest() })
@@ -242,8 +265,11 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     guard state != .closed else { return }
     let limit = loop.services.memory.limitBytes
     loop.warn(
-      \.shed, "Closed the connection that held the most memory", of: self,
-      ("code", "1008"), ("held_bytes", "\(heldBytes)"), ("limits.buffered_bytes", "\(limit)"))
+      "Closed the connection that held the most memory",
+      [
+        ("code", "1008"), ("held_bytes", "\(heldBytes)"), ("limits.buffered_bytes", "\(limit)"),
+        ("peer", "\(peer)"),
+      ])
     inbound.removeAll(keeping: 0)
     if state == .open, outbound.isEmpty {
       handler?.shed("limits.buffered_bytes reached: \(limit); this connection held the most")
@@ -270,9 +296,11 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
         return arm(at: askAt)
       }
       loop.warn(
-        \.stalled, "Closed a client that takes no data", of: self,
-        ("code", "1008"), ("client_stall_seconds", CallError.seconds(stallNanoseconds)),
-        ("queued_bytes", "\(outbound.count)"))
+        "Closed a client that takes no data",
+        [
+          ("code", "1008"), ("client_stall_seconds", CallError.seconds(stallNanoseconds)),
+          ("queued_bytes", "\(outbound.count)"), ("peer", "\(peer)"),
+        ])
       close()
     case .lingering: close()
     case .closed: break

@@ -2,165 +2,223 @@ import Bytes
 import Decisions
 import Wire
 
-/// What a fresh connection speaks: one HTTP request, which upgrades to WebSocket or is answered and closed.
+/// HTTP/1.1 on a connection (RFC 9112): requests in their order, one at a time, each answered by the listener's
+/// responder, until one of them closes the connection or leads out of HTTP.
 ///
-/// Host and Origin are checked before anything else, so that no web page reaches the host through its visitor's
-/// browser (DNS rebinding, cross-site WebSocket hijacking). Thread: the loop's.
+/// What the bytes say is `HTTPRequestStream`'s to decide, and what may take how long `HTTPClocks`'s; this class has the
+/// socket and the timer. While an answer is made or waits to be sent, the next request is not read, so that a client
+/// which sends without reading has one answer and 64 KiB of its own bytes here. Thread: the loop's.
 final class HTTPFront: ConnectionHandler, TimerTarget {
-  private let connection: Connection
-  private let refusal: Census.Refusal?
-  private let serves: Configuration.Services
-  private var parser: HTTPRequestParser
-  private var timer: TimerID?
+  /// Then the connection is closed, so that a proxy's connections are spread anew now and then.
+  static let requestsPerConnection = 1_000
+
+  let connection: Connection
+  private let responder: any HTTPResponder
+  private var stream = HTTPRequestStream()
+  private var clocks: HTTPClocks
+  private var timer: (id: TimerID, due: Instant)?
+  /// Of the request that is being answered.
+  private var answer: HTTPAnswer?
+  private var handler: (any HTTPRequestHandler)?
+  private var requests = 0
+  /// Whether nothing more is read here.
   private var isDone = false
 
-  /// - Parameters:
-  ///   - serves: what the listener answers.
-  ///   - refusal: a connection limit that was reached: the client is told why with a close frame.
-  init(connection: Connection, serves: Configuration.Services, refusal: Census.Refusal?) {
-    self.serves = serves
+  init(connection: Connection, responder: any HTTPResponder) {
     self.connection = connection
-    self.refusal = refusal
-    parser = HTTPRequestParser()
-    timer = connection.loop.eventLoop.schedule(
-      at: connection.loop.now.advanced(
-        milliseconds: connection.loop.configuration.timeouts.helloMilliseconds), self, tag: 0)
+    self.responder = responder
+    let timeouts = connection.loop.configuration.timeouts
+    clocks = HTTPClocks(
+      HTTPClocks.Limits(
+        requestNanoseconds: timeouts.requestMilliseconds * 1_000_000,
+        idleNanoseconds: timeouts.keepAliveMilliseconds * 1_000_000), now: connection.loop.now)
+    arm()
   }
+
+  private var loop: HostLoop { connection.loop }
+
+  // MARK: - Reading
 
   func received(_ buffer: inout ByteBuffer, on connection: Connection) {
     guard !isDone else { return buffer.removeAll() }
-    do {
-      guard let head = try parser.next(&buffer) else { return }
+    do throws(HTTPError) {
       // A client that does not wait for the 101 has sent its first frames behind the request.
-      answer(head)?.received(&buffer, on: connection)
+      if let next = try read(&buffer) { return next.received(&buffer, on: connection) }
     } catch {
-      respond(.error(error.status, error.reason))
+      fail(error)
     }
+    guard !isDone else { return buffer.removeAll() }
+    settle(hasRest: !buffer.isEmpty)
+    if buffer.count >= ConnectionLimits.readBytes { connection.hold() }
   }
 
-  /// Returns who goes on with the connection when it was upgraded.
-  private func answer(_ head: HTTPRequestHead) -> WebSocketLink? {
-    switch decide(head) {
-    case .upgrade(let accept): return upgrade(accept)
-    case .reply(let reply):
-      respond(reply, withBody: head.method != "HEAD")
-      return nil
-    }
-  }
-
-  private enum Decision {
-    case upgrade(accept: String)
-    case reply(HTTPReply)
-  }
-
-  private func decide(_ head: HTTPRequestHead) -> Decision {
-    let auth = connection.loop.configuration.auth
-    guard HostAuthority.isAllowed(head.headers["host"], allowed: auth.hosts) else {
-      return .reply(.error(403, "the Host header is not an IP address, localhost or one of auth.hosts"))
-    }
-    // The health paths say nothing that a page might not know, and answer with CORS for all.
-    let isHealth = serves.contains(.health) && HealthFace.paths.contains(head.path)
-    guard isHealth || Origin.isAllowed(head.headers.all("origin"), allowed: auth.origins) else {
-      return .reply(.error(403, "the Origin header is not one of auth.origins"))
-    }
-    switch WebSocketHandshake.check(head) {
-    case .upgrade(let accept):
-      guard serves.contains(.websocket) else {
-        return .reply(.error(426, "this listener serves no WebSocket; see listeners[].serves"))
+  /// Returns who goes on with the connection when it leaves HTTP.
+  private func read(_ buffer: inout ByteBuffer) throws(HTTPError) -> (any ConnectionHandler)? {
+    while !isDone, !mustWait, let event = try stream.next(&buffer) {
+      switch event {
+      case .head(let head):
+        if let next = try begin(head, hasMore: !buffer.isEmpty) { return next }
+      case .body(let piece):
+        clocks.bodyReceived(piece.count)
+        handler?.received(piece)
+      case .end:
+        clocks.bodyEnded()
+        handler?.bodyEnded()
       }
-      guard head.path == "/" || head.path == "/ws" else {
-        return .reply(.error(404, "there is no WebSocket at this path; use / or /ws"))
+    }
+    return nil
+  }
+
+  /// The next request waits until the answer before it was sent.
+  private var mustWait: Bool { stream.isBetweenRequests && !connection.outbound.isEmpty }
+
+  private func begin(_ head: HTTPRequestHead, hasMore: Bool) throws(HTTPError) -> (any ConnectionHandler)? {
+    requests += 1
+    clocks.bodyBegan(now: loop.now)
+    let answer = HTTPAnswer(head, front: self)
+    self.answer = answer
+    guard head.expectation != .unknown else {
+      throw HTTPError(status: 417, reason: "the only expectation that is met is 100-continue")
+    }
+    switch responder.decide(head) {
+    case .reply(var reply):
+      // Whether a client that waits for the 100 sends its body after another answer is its own choice, so that where
+      // the next request begins would be anyone's guess (RFC 9110 §10.1.1).
+      if head.expectation == .continue, head.bodyLength != .none { reply.closes = true }
+      if let reason = reply.refusal { logRefusal(reply.status, reason, answer.requestID) }
+      answer.send(reply)
+    case .handle(let handler, let bodyBytesLimit):
+      try stream.takeBody(upTo: bodyBytesLimit)
+      self.handler = handler
+      handler.began(answer)
+      if head.expectation == .continue, head.bodyLength != .none, answer.isAwaited, !hasMore {
+        HTTPResponse.appendContinue(to: &connection.outbound)
+        connection.outboundChanged()
       }
-      return .upgrade(accept: accept)
-    case .refused(let status, let reason, let headers):
-      return .reply(.error(status, reason, headers: headers.map { ($0.name, $0.value) }))
-    case .notAnUpgrade:
-      return .reply(plainReply(to: head))
+    case .upgrade(let leave):
+      self.answer = nil
+      answer.cutOff()
+      end()
+      return leave(connection)
     }
+    return nil
   }
 
-  private func plainReply(to head: HTTPRequestHead) -> HTTPReply {
-    let allow = [("Allow", "GET, HEAD, OPTIONS")]
-    switch head.method {
-    case "OPTIONS": return HTTPReply(status: 204, body: "", headers: allow)
-    case "GET", "HEAD": break
-    default: return .error(405, "only GET is answered here", headers: allow)
+  /// After bytes were read: which clock runs now.
+  private func settle(hasRest: Bool) {
+    if stream.isBetweenRequests, answer == nil {
+      clocks.answered(now: loop.now)
+      if hasRest, connection.outbound.isEmpty { clocks.headBegan(now: loop.now) }
     }
-    if let page = page(at: head.path) {
-      guard HealthFace.openPaths.contains(head.path) || isAuthorized(head) else {
-        return .error(
-          401, "a bearer token of a principal is needed", headers: [("WWW-Authenticate", "Bearer")])
-      }
-      return page(connection.loop)
-    }
-    guard serves.contains(.websocket), head.path == "/" || head.path == "/ws" else {
-      return .error(404, "nothing is served at this path")
-    }
-    return .error(
-      426, "this is a WebSocket address; connect with ws:// and send {\"op\":\"hello\"} first",
-      headers: [("Upgrade", "websocket")])
+    arm()
   }
 
-  /// Who answers this path on this listener; nil: nobody.
-  private func page(at path: String) -> ((HostLoop) -> HTTPReply)? {
-    if serves.contains(.monitor), path == "/" { return { StatusPage(loop: $0).reply } }
-    guard serves.contains(.health), HealthFace.paths.contains(path) else { return nil }
-    return { HealthFace(loop: $0).reply(to: path) ?? .error(404, "nothing is served at this path") }
+  // MARK: - Answering
+
+  /// Whether the connection may go on after the answer that is about to be said.
+  ///
+  /// - Parameter isWhole: the answer ends at once, so that what is left of the request's body is dropped.
+  func mayGoOn(after head: HTTPRequestHead, isWhole: Bool) -> Bool {
+    guard head.keepsAlive, requests < Self.requestsPerConnection, !loop.isDraining else { return false }
+    return !isWhole || stream.dropBody()
   }
 
-  private func isAuthorized(_ head: HTTPRequestHead) -> Bool {
-    let principals = connection.loop.services.principals
-    if principals.isOpen { return true }
-    guard let header = head.headers["authorization"], header.lowercased().hasPrefix("bearer ") else { return false }
-    guard let principal = principals.principal(withToken: String(header.dropFirst(7))) else { return false }
-    return principal.role != .client
-  }
-
-  private func upgrade(_ accept: String) -> WebSocketLink {
-    end()
-    WebSocketHandshake.appendResponse(accept: accept, to: &connection.outbound)
+  /// The answer is complete.
+  func answered(keepsAlive: Bool) {
+    answer = nil
+    handler = nil
     connection.outboundChanged()
-    let link = WebSocketLink(
-      connection: connection, messageBytesLimit: connection.loop.configuration.limits.frameBytes)
-    connection.hand(to: link)
-    let session = NativeSession(link: link)
-    link.start(session)
-    switch refusal {
-    case nil: session.awaitHello()
-    case .connections(let limit):
-      link.close(code: 1008, reason: "limits.connections reached: \(limit)")
-    case .connectionsPerAddress(let limit):
-      link.close(code: 1008, reason: "limits.connections_per_address reached: \(limit)")
-    }
-    if connection.loop.isDraining { link.close(code: 1012, reason: "the host is shutting down") }
-    return link
+    guard keepsAlive, stream.dropBody() else { return close() }
+    stream.answered()
+    settle(hasRest: false)
+    connection.proceed()
   }
 
-  private func respond(_ reply: HTTPReply, withBody: Bool = true) {
-    end()
-    var body = ByteBuffer()
-    if withBody { body.append(reply.body) }
-    let headers = reply.body.isEmpty ? reply.headers : [("Content-Type", reply.contentType)] + reply.headers
-    HTTPResponse.append(
-      status: reply.status, headers: headers, body: body.readable, keepsAlive: false, to: &connection.outbound)
-    connection.finish()
+  /// What came is no request, or none that came in time: the client is told, if no other answer was begun.
+  private func fail(_ error: HTTPError) {
+    let (answer, handler) = (self.answer, self.handler)
+    self.handler = nil
+    logRefusal(error.status, error.reason, answer?.requestID)
+    if let answer, answer.isAwaited {
+      var reply = HTTPReply.error(error.status, error.reason)
+      reply.closes = true
+      answer.send(reply)
+    } else if answer == nil, stream.isBetweenRequests {
+      HTTPAnswer.append(.error(error.status, error.reason), to: &connection.outbound)
+      connection.outboundChanged()
+      close()
+    } else {
+      // An answer that is cut off is seen to be: its last chunk is missing.
+      answer?.cutOff()
+      close()
+    }
+    handler?.clientLeft()
   }
+
+  private func logRefusal(_ status: Int, _ reason: String, _ requestID: String?) {
+    loop.warn(
+      "Refused an HTTP request", kind: "\(status)",
+      [("status", "\(status)"), ("reason", reason), ("peer", "\(connection.peer)")]
+        + (requestID.map { [("request_id", $0)] } ?? []))
+  }
+
+  // MARK: - Time
 
   func timerFired(_ tag: UInt32) {
     timer = nil
-    respond(.error(408, "no complete HTTP request came in time"))
+    switch clocks.due(now: loop.now) {
+    case .rest: break
+    case .wait: arm()
+    case .refuse: fail(HTTPError(status: 408, reason: "no complete HTTP request came in time"))
+    // Who has not taken the last answer yet is judged by that (`client_stall_seconds`).
+    case .close: if connection.outbound.isEmpty { close() } else { connection.proceed() }
+    }
   }
+
+  /// A deadline that has moved on is looked at when the timer fires; only an earlier one needs another timer.
+  private func arm() {
+    guard !isDone, clocks.deadline != .never else { return }
+    if let timer {
+      guard clocks.deadline < timer.due else { return }
+      _ = loop.eventLoop.cancel(timer.id)
+    }
+    timer = (loop.eventLoop.schedule(at: clocks.deadline, self, tag: 0), clocks.deadline)
+  }
+
+  // MARK: - The end
 
   private func end() {
     isDone = true
-    if let timer { _ = connection.loop.eventLoop.cancel(timer) }
+    if let timer { _ = loop.eventLoop.cancel(timer.id) }
     timer = nil
   }
 
-  func backlogCleared() {}
+  private func close() {
+    end()
+    connection.finish()
+  }
+
+  func backlogCleared() { handler?.backlogCleared() }
   var heldBytes: Int { 0 }
-  func shed(_ reason: String) { if !isDone { respond(.error(503, reason)) } }
+  func shed(_ reason: String) { if !isDone { fail(HTTPError(status: 503, reason: reason)) } }
+
   func sweep() {}
-  func drain(isOver: Bool) { if !isDone { respond(.error(503, "the host is shutting down")) } }
-  func connectionClosed() { end() }
+
+  func drain(isOver: Bool) {
+    guard !isDone else { return }
+    if let handler { return handler.drain(isOver: isOver) }
+    if clocks.isIdle || stream.isInBody { return close() }
+    HTTPAnswer.append(.error(503, "the host is shutting down"), to: &connection.outbound)
+    connection.outboundChanged()
+    close()
+  }
+
+  func connectionClosed() {
+    end()
+    let handler = self.handler
+    self.handler = nil
+    answer?.cutOff()
+    answer = nil
+    handler?.clientLeft()
+  }
 }

@@ -134,7 +134,7 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
   func countUseless() -> Bool {
     if flood.take(now: loop.now) { return true }
     let rate = FloodGuard.rate
-    loop.warn(\.flood, "Closed a client that floods", of: connection, ("code", "1008"))
+    loop.warn("Closed a client that floods", [("code", "1008"), ("peer", "\(connection.peer)")])
     fail(
       WebSocketError(
         closeCode: 1008,
@@ -199,8 +199,8 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
     case .tooSlow:
       let seconds = CallError.seconds(messageNanoseconds)
       loop.warn(
-        \.slow, "Closed a client whose message does not go on", of: connection, ("code", "1008"),
-        ("message_seconds", seconds))
+        "Closed a client whose message does not go on",
+        [("code", "1008"), ("message_seconds", seconds), ("peer", "\(connection.peer)")])
       fail(
         WebSocketError(closeCode: 1008, reason: "timeouts.message_seconds: the message did not go on for \(seconds) s"))
     }

@@ -1,5 +1,4 @@
 import CLinux
-import Decisions
 import Glibc
 
 /// The address of one end of a socket.
@@ -54,13 +53,6 @@ package struct SocketAddress: Hashable, Sendable {
     default:
       self = .unix
     }
-  }
-
-  /// Whom connections are counted by; the port is not known.
-  init(_ address: Census.Address) {
-    // `::1` and the addresses beside it are IPv6; no IPv4 peer has a first byte of 0 (RFC 1122 §3.2.1.3).
-    let isIPv4 = address.high == 0 && address.low >> 32 == 0 && address.low >> 24 > 0
-    self.init(family: isIPv4 ? .ipv4 : .ipv6, port: 0, high: address.high, low: address.low)
   }
 
   private init(six: in6_addr, port: UInt16, scope: UInt32) {

@@ -14,6 +14,8 @@ public enum HTTPBodyEvent {
 public struct HTTPBodyDecoder: ~Copyable {
   /// A chunk's size line with its extensions, without CRLF.
   static let chunkLineBytes = 256
+  /// Of a chunk's size, leading zeros counted: more would not fit 64 bits, and no sender writes them.
+  static let chunkSizeDigits = 16
 
   private enum State {
     case length(UInt64)
@@ -31,6 +33,16 @@ public struct HTTPBodyDecoder: ~Copyable {
   private var trailer: HTTPHeadReader
   /// Bytes of the input that were handed over last time.
   private var consumed = 0
+
+  /// Of a message without a body.
+  init() {
+    state = .ended
+    bodyBytesLimit = 0
+    trailer = HTTPHeadReader(limits: HTTPLimits(), firstLineStatus: 431)
+  }
+
+  /// What the announced length leaves to come; 0 where none was announced.
+  var announcedBytesLeft: UInt64 { if case .length(let left) = state { left } else { 0 } }
 
   /// Throws 413 when the length that was announced is beyond the limit.
   public init(_ length: HTTPBodyLength, bodyBytesLimit: Int, limits: HTTPLimits = HTTPLimits()) throws(HTTPError) {
@@ -121,17 +133,14 @@ public struct HTTPBodyDecoder: ~Copyable {
     }
     let line = bytes[..<(newline - 1)]
     let digits = line.prefix { $0 != 0x3B }
-    guard !digits.isEmpty, line[digits.endIndex...].allSatisfy(HTTPText.isFieldContent) else {
+    guard (1...Self.chunkSizeDigits).contains(digits.count), digits.allSatisfy({ HTTPText.hexValue($0) != nil }) else {
       throw HTTPError(status: 400, reason: "a chunk begins without a hexadecimal size")
     }
-    var size: UInt64 = 0
-    for digit in digits {
-      guard let value = Character(UnicodeScalar(digit)).hexDigitValue, digit < 0x80 else {
-        throw HTTPError(status: 400, reason: "a chunk begins without a hexadecimal size")
-      }
-      guard size <= bodyBytesLimit, size >> 60 == 0 else { throw Self.tooLarge(bodyBytesLimit) }
-      size = size << 4 | UInt64(value)
+    guard line[digits.endIndex...].allSatisfy(HTTPText.isFieldContent) else {
+      throw HTTPError(status: 400, reason: "a chunk's extension has a control character")
     }
+    let size = digits.reduce(0) { $0 << 4 | UInt64(HTTPText.hexValue($1) ?? 0) }
+    guard size <= bodyBytesLimit else { throw Self.tooLarge(bodyBytesLimit) }
     input.consume(newline + 1)
     return size
   }

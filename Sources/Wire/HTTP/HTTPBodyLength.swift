@@ -13,8 +13,8 @@ public enum HTTPBodyLength: Equatable, Sendable {
     if !encodings.isEmpty {
       guard lengths.isEmpty else { throw HTTPError(status: 400, reason: "both Content-Length and Transfer-Encoding") }
       guard minorVersion >= 1 else { throw HTTPError(status: 400, reason: "a Transfer-Encoding in HTTP/1.0") }
-      guard encodings.count == 1, encodings[0].lowercased() == "chunked" else {
-        throw HTTPError(status: 501, reason: "the only transfer coding is chunked")
+      guard encodings.count == 1, HTTPText.equalsWithoutCase(encodings[0], "chunked") else {
+        throw HTTPError(status: 501, reason: "the only transfer coding is chunked, once")
       }
       self = .chunked
       return

@@ -2,22 +2,30 @@ public import Bytes
 
 /// A request without its body.
 public struct HTTPRequestHead: Equatable, Sendable {
+  /// What the client expects before it sends the body (RFC 9110 §10.1.1).
+  public enum Expectation: Equatable, Sendable { case none, `continue`, unknown }
+
   public var method: String
+  /// As it was written.
   public var target: String
-  /// The target up to its `?`.
+  /// The target up to its `?`; without scheme and authority. `*` for the whole server.
   public var path: String
   public var query: String?
   /// 0 or 1, of HTTP/1.
   public var minorVersion: Int
   public var headers: HTTPHeaders
   public var bodyLength: HTTPBodyLength
+  /// Whether the client would send another request on this connection (RFC 9112 §9.3).
   public var keepsAlive: Bool
+  public var expectation = Expectation.none
 }
 
 /// Bytes to request heads (RFC 9112), strict where leniency has let requests be smuggled: CRLF only, no space before a
-/// colon, no folding, one length.
+/// colon, no folding, one length, one target.
 public struct HTTPRequestParser: ~Copyable {
   private var reader: HTTPHeadReader
+  /// Whether an empty line came before the request line, which one may (RFC 9112 §2.2).
+  private var hasSkippedLine = false
 
   public init(limits: HTTPLimits = HTTPLimits()) { reader = HTTPHeadReader(limits: limits, firstLineStatus: 414) }
 
@@ -25,14 +33,27 @@ public struct HTTPRequestParser: ~Copyable {
   ///
   /// The body, if any, stays in `input` for an `HTTPBodyDecoder`.
   public mutating func next(_ input: inout ByteBuffer) throws(HTTPError) -> HTTPRequestHead? {
+    guard try skipEmptyLine(&input) else { return nil }
     let bytes = input.readable
     try rejectEarly(bytes)
     guard let length = try reader.length(of: bytes) else { return nil }
     let lines = reader.lines(UnsafeRawBufferPointer(rebasing: bytes[..<length]))
     guard let first = lines.first else { throw HTTPError(status: 400, reason: "the request line is empty") }
-    let head = try head(first, try reader.headers(lines.dropFirst()))
+    let line = try HTTPRequestLine(first)
+    let head = try head(line, try reader.headers(lines.dropFirst()))
     input.consume(length)
+    hasSkippedLine = false
     return head
+  }
+
+  /// false: more bytes are needed to know.
+  private mutating func skipEmptyLine(_ input: inout ByteBuffer) throws(HTTPError) -> Bool {
+    guard !hasSkippedLine, let first = input.readable.first, first == 0x0D else { return true }
+    guard input.count > 1 else { return false }
+    guard input.readable[1] == 0x0A else { throw HTTPError(status: 400, reason: "a line ends without CRLF") }
+    input.consume(2)
+    hasSkippedLine = true
+    return true
   }
 
   /// What cannot become a request is refused at its first byte, not when the head's limit is reached.
@@ -45,34 +66,35 @@ public struct HTTPRequestParser: ~Copyable {
     }
   }
 
-  private func head(_ line: Slice<UnsafeRawBufferPointer>, _ headers: HTTPHeaders) throws(HTTPError) -> HTTPRequestHead
-  {
-    let parts = line.split(separator: 0x20, maxSplits: 3, omittingEmptySubsequences: false)
-    guard parts.count == 3, !parts[0].isEmpty, parts[0].allSatisfy(HTTPText.isToken) else {
-      throw HTTPError(status: 400, reason: "a request line is METHOD TARGET HTTP/1.1")
-    }
-    let version = String(decoding: parts[2], as: UTF8.self)
-    guard version == "HTTP/1.1" || version == "HTTP/1.0" else {
-      let isHTTP = version.hasPrefix("HTTP/")
-      throw HTTPError(status: isHTTP ? 505 : 400, reason: "only HTTP/1.1 is spoken here")
-    }
-    guard parts[1].first == 0x2F || parts[1].elementsEqual([0x2A]), parts[1].allSatisfy({ $0 > 0x20 && $0 < 0x7F })
-    else { throw HTTPError(status: 400, reason: "the target must be a path") }
-    let minor = version == "HTTP/1.1" ? 1 : 0
+  private func head(_ line: HTTPRequestLine, _ headers: HTTPHeaders) throws(HTTPError) -> HTTPRequestHead {
     let hosts = headers.all("host")
-    guard hosts.count == 1 || (minor == 0 && hosts.isEmpty) else {
+    guard hosts.count == 1 || (line.minorVersion == 0 && hosts.isEmpty) else {
       throw HTTPError(status: 400, reason: "exactly one Host header is needed, found \(hosts.count)")
     }
     guard hosts.allSatisfy(HostAuthority.isWellFormed) else {
       throw HTTPError(status: 400, reason: "the Host header is not a host and a port")
     }
-    let target = String(decoding: parts[1], as: UTF8.self)
-    let mark = target.utf8.firstIndex(of: 0x3F)
-    let closes = headers.contains("connection", token: "close")
+    // Two names for one request are two requests to two readers (RFC 9112 §3.2.2 would have the target win).
+    if let authority = line.authority, hosts.first.map({ HTTPText.equalsWithoutCase($0, authority) }) != true {
+      throw HTTPError(status: 400, reason: "the target names another host than the Host header")
+    }
     return HTTPRequestHead(
-      method: String(decoding: parts[0], as: UTF8.self), target: target,
-      path: mark.map { String(target[..<$0]) } ?? target,
-      query: mark.map { String(target[target.utf8.index(after: $0)...]) }, minorVersion: minor, headers: headers,
-      bodyLength: try HTTPBodyLength(headers, minorVersion: minor) ?? .none, keepsAlive: minor == 1 && !closes)
+      method: line.method, target: line.target, path: line.path, query: line.query, minorVersion: line.minorVersion,
+      headers: headers, bodyLength: try HTTPBodyLength(headers, minorVersion: line.minorVersion) ?? .none,
+      keepsAlive: Self.keepsAlive(headers, line.minorVersion), expectation: Self.expectation(headers, line.minorVersion)
+    )
+  }
+
+  /// RFC 9112 §9.3.
+  private static func keepsAlive(_ headers: HTTPHeaders, _ minorVersion: Int) -> Bool {
+    if headers.contains("connection", token: "close") { return false }
+    return minorVersion >= 1 || headers.contains("connection", token: "keep-alive")
+  }
+
+  /// RFC 9110 §10.1.1: in HTTP/1.0 it means nothing.
+  private static func expectation(_ headers: HTTPHeaders, _ minorVersion: Int) -> HTTPRequestHead.Expectation {
+    let values = headers.all("expect")
+    guard !values.isEmpty, minorVersion >= 1 else { return .none }
+    return values.allSatisfy { HTTPText.equalsWithoutCase($0, "100-continue") } ? .continue : .unknown
   }
 }

@@ -1,43 +1,49 @@
 /// Whether a request's Host names this machine, so that no foreign name can be pointed at it (DNS rebinding).
 public enum HostAuthority {
   /// An IP literal or `localhost`, with any port, or one of `allowed` (with or without its port).
+  ///
+  /// No name is looked up: a name that leads to this machine is an attacker's as easily as ours. A page can be rebound
+  /// only to a name, never to a number.
   public static func isAllowed(_ host: String?, allowed: [String]) -> Bool {
-    guard let host = host?.lowercased(), let name = name(of: host) else { return false }
-    if name == "localhost" || isIPv4(name) || isIPv6Literal(name) { return true }
-    return allowed.contains { $0.lowercased() == host || $0.lowercased() == name }
+    guard let host, let name = name(of: host) else { return false }
+    if HTTPText.equalsWithoutCase(name, "localhost") || isIPv4(name) || isIPv6Literal(name) { return true }
+    return allowed.contains { HTTPText.equalsWithoutCase($0, host) || HTTPText.equalsWithoutCase($0, name) }
   }
 
-  /// Whether its characters may be in a host and a port (RFC 3986 §3.2.2): no user, path or second host.
+  /// Whether it is a host and a port (RFC 9110 §7.2, RFC 3986 §3.2.2), or empty: no user, path, second host, or port
+  /// that is none. An encoded character and an IPv6 zone (RFC 6874) are refused: nobody sends them.
   static func isWellFormed(_ host: String) -> Bool {
-    host.utf8.allSatisfy { byte in
-      switch byte {
-      case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-      case 0x2D, 0x2E, 0x5F, 0x7E, 0x25, 0x3A, 0x5B, 0x5D, 0x21, 0x24, 0x26...0x2B, 0x3B, 0x3D: true
-      default: false
-      }
+    if host.isEmpty { return true }
+    guard let name = name(of: host) else { return false }
+    return isIPv6Literal(name) || (!name.isEmpty && name.utf8.allSatisfy(isNameByte))
+  }
+
+  private static func isNameByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+    case 0x2D, 0x2E, 0x5F, 0x7E, 0x21, 0x24, 0x26...0x2B, 0x3B, 0x3D: true
+    default: false
     }
   }
 
   /// Without its port; nil: malformed.
-  private static func name(of host: String) -> String? {
-    if host.hasPrefix("[") {
-      guard let bracket = host.firstIndex(of: "]") else { return nil }
-      let rest = host[host.index(after: bracket)...]
-      guard rest.isEmpty || isPort(rest) else { return nil }
-      return String(host[...bracket])
+  private static func name(of host: String) -> Substring? {
+    if host.utf8.first == 0x5B {
+      guard let bracket = host.utf8.firstIndex(of: 0x5D) else { return nil }
+      let end = host.utf8.index(after: bracket)
+      return end == host.endIndex || isPort(host[end...]) ? host[..<end] : nil
     }
-    guard let colon = host.firstIndex(of: ":") else { return host.isEmpty ? nil : host }
-    guard isPort(host[colon...]) else { return nil }
-    return String(host[..<colon])
+    guard let colon = host.utf8.firstIndex(of: 0x3A) else { return host.isEmpty ? nil : host[...] }
+    return isPort(host[colon...]) ? host[..<colon] : nil
   }
 
   private static func isPort(_ text: Substring) -> Bool {
     let digits = text.utf8.dropFirst()
-    return text.first == ":" && (1...5).contains(digits.count) && digits.allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
-      && UInt16(text.dropFirst()) != nil
+    return text.utf8.first == 0x3A && (1...5).contains(digits.count)
+      && digits.allSatisfy { $0 >= 0x30 && $0 <= 0x39 } && UInt16(text.dropFirst()) != nil
   }
 
-  private static func isIPv4(_ name: String) -> Bool {
+  private static func isIPv4(_ name: Substring) -> Bool {
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)
     return parts.count == 4
       && parts.allSatisfy { part in
@@ -45,19 +51,17 @@ public enum HostAuthority {
       }
   }
 
-  private static func isIPv6Literal(_ name: String) -> Bool {
-    guard name.hasPrefix("["), name.hasSuffix("]") else { return false }
-    let inside = name.dropFirst().dropLast().utf8
+  private static func isIPv6Literal(_ name: Substring) -> Bool {
+    guard name.utf8.first == 0x5B, name.utf8.last == 0x5D else { return false }
+    let inside = name.utf8.dropFirst().dropLast()
     return inside.contains(0x3A)
-      && inside.allSatisfy { byte in
-        byte == 0x3A || byte == 0x2E || (byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x66)
-      }
+      && inside.allSatisfy { $0 == 0x3A || $0 == 0x2E || HTTPText.hexValue($0) != nil }
   }
 }
 
 /// Whether a web page may connect (RFC 6454). Programs send no Origin and are not asked.
 public enum Origin {
   public static func isAllowed(_ origins: [String], allowed: [String]) -> Bool {
-    origins.allSatisfy { origin in allowed.contains { $0.lowercased() == origin.lowercased() } }
+    origins.allSatisfy { origin in allowed.contains { HTTPText.equalsWithoutCase($0, origin) } }
   }
 }

@@ -28,8 +28,7 @@ struct HealthFace {
   }
 
   private func json(_ status: Int, _ members: [JSONValue.Member]) -> HTTPReply {
-    HTTPReply(
-      status: status, body: JSONValue.object(members).text + "\n", headers: [("Access-Control-Allow-Origin", "*")])
+    HTTPReply(status: status, body: JSONValue.object(members).text + "\n")
   }
 
   // MARK: - The whole

@@ -1,0 +1,32 @@
+import Wire
+
+// From a good upgrade to a session of the native protocol.
+extension HTTPRouter {
+  func upgrade(_ head: HTTPRequestHead, accept: String) -> HTTPDecision {
+    guard serves.contains(.websocket) else {
+      return .reply(.error(426, "this listener serves no WebSocket; see listeners[].serves"))
+    }
+    guard head.path == "/" || head.path == "/ws" else {
+      return .reply(.error(404, "there is no WebSocket at this path; use / or /ws"))
+    }
+    return .upgrade { [self] connection in open(connection, accept: accept) }
+  }
+
+  private func open(_ connection: Connection, accept: String) -> WebSocketLink {
+    WebSocketHandshake.appendResponse(accept: accept, to: &connection.outbound)
+    connection.outboundChanged()
+    let link = WebSocketLink(connection: connection, messageBytesLimit: loop.configuration.limits.frameBytes)
+    connection.hand(to: link)
+    let session = NativeSession(link: link)
+    link.start(session)
+    switch refusal {
+    case nil: session.awaitHello()
+    case .connections(let limit):
+      link.close(code: 1008, reason: "limits.connections reached: \(limit)")
+    case .connectionsPerAddress(let limit):
+      link.close(code: 1008, reason: "limits.connections_per_address reached: \(limit)")
+    }
+    if loop.isDraining { link.close(code: 1012, reason: "the host is shutting down") }
+    return link
+  }
+}
