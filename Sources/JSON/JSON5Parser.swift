@@ -274,18 +274,15 @@ struct JSON5Parser {
 
   private mutating func hexadecimalNumber() throws(JSON5Error) -> JSON5Node.Value {
     try cursor.advance()
-    var double = 0.0
-    var integer: Int64? = 0
-    var isEmpty = true
-    while let digit = cursor.current?.hexadecimalValue {
-      double = double * 16 + Double(digit)
-      integer = integer.flatMap { $0 <= Int64.max >> 4 ? $0 << 4 | Int64(digit) : nil }
-      isEmpty = false
+    var digits = String.UnicodeScalarView()
+    while let scalar = cursor.current, scalar.hexadecimalValue != nil {
+      digits.append(scalar)
       try cursor.advance()
     }
-    guard !isEmpty else { throw cursor.unexpected(expected: "a hexadecimal digit") }
+    guard !digits.isEmpty else { throw cursor.unexpected(expected: "a hexadecimal digit") }
     try endNumber()
-    return .number(double, integer: integer)
+    // Rounded once, as a whole: digit by digit, a long number would be rounded again and again.
+    return .number(Double("0x\(digits)") ?? .infinity, integer: Int64(String(digits), radix: 16))
   }
 
   private mutating func run() throws(JSON5Error) -> String {

@@ -92,6 +92,20 @@ struct HTTPRequestParserTests {
 }
 
 extension HTTPRequestParserTests {
+  /// Found by Tests/Fuzz/http: 400 in one piece, 414 in two.
+  @Test(arguments: [99, 100, 101, 102, 103])
+  func `what is wrong with a line is the same however it is cut`(size: Int) {
+    var limits = HTTPLimits()
+    limits.lineBytes = 100
+    for end in ["\n", "\r\n"] {
+      let line = "GET /" + String(repeating: "a", count: size - 5) + end
+      let whole = parse(line, limits: limits)
+      for cut in 1..<line.utf8.count {
+        #expect(parse(line, pieces: [cut, line.utf8.count - cut], limits: limits) == whole, "cut at \(cut)")
+      }
+    }
+  }
+
   @Test(arguments: [(299, nil), (300, nil), (301, 431)] as [(Int, Int?)])
   func `a head is taken up to its limit`(size: Int, expected: Int?) {
     var limits = HTTPLimits()

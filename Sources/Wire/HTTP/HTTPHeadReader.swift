@@ -31,15 +31,15 @@ struct HTTPHeadReader {
       let index = scanned
       scanned += 1
       guard bytes[index] == 0x0A else { continue }
+      // Too long first, as where the line's end has not come yet: the status must not tell how the bytes were cut.
+      guard index - lineStart <= limits.lineBytes + 1 else { throw tooLong }
       guard index > lineStart, bytes[index - 1] == 0x0D else {
         throw HTTPError(status: 400, reason: "a line ends without CRLF")
       }
-      let lineBytes = index - 1 - lineStart
-      if lineBytes == 0 {
+      if index - 1 == lineStart {
         (scanned, lineStart) = (0, 0)
         return index + 1
       }
-      guard lineBytes <= limits.lineBytes else { throw tooLong }
       lineStart = index + 1
     }
     // The last byte may be the line's CR.
