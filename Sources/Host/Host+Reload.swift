@@ -22,6 +22,12 @@ extension Host {
     let wanted = loaded.keepingFixed(of: configuration)
     for secret in wanted.secrets { log.redact(secret.value) }
     if let fault = danger(of: wanted) { return keep([fault]) }
+    let certificates: [CertificateChange]
+    do {
+      certificates = try changedCertificates(wanted)
+    } catch {
+      return keep([error.description])
+    }
     let registry: ProviderRegistry
     do {
       registry = try providers.renew(for: wanted)
@@ -32,6 +38,7 @@ extension Host {
     services.principals.replace(wanted.auth.known)
     log.setLevel(wanted.log.level)
     providers.adopt(registry, wanted)
+    for change in certificates { adopt(change) }
     configuration = wanted
     for change in changes {
       log.write(
@@ -40,9 +47,9 @@ extension Host {
         [("setting", change.path), ("from", change.from ?? "absent"), ("to", change.to ?? "absent")])
     }
     for note in wanted.notYetInForce + wanted.warnings { log.warning("Configuration", ("note", note)) }
-    log.info("Configuration reloaded", ("changes", "\(changes.count)"))
-    let lines = changes.isEmpty ? ["nothing has changed"] : changes.map(\.description)
-    return ReloadReport(isApplied: true, lines: lines)
+    log.info("Configuration reloaded", ("changes", "\(changes.count + certificates.count)"))
+    let lines = changes.map(\.description) + certificates.map(\.description)
+    return ReloadReport(isApplied: true, lines: lines.isEmpty ? ["nothing has changed"] : lines)
   }
 
   private func keep(_ faults: [String]) -> ReloadReport {

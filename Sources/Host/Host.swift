@@ -23,6 +23,8 @@ package final class Host {
   private let startedAt = Instant.now()
   private let onReady: (BindAddress) -> Void
   private var listeners: [Listener] = []
+  /// How the listeners with TLS show themselves, by their place in the configuration.
+  var identities: [Int: TLSIdentity] = [:]
   /// The first address that serves WebSocket.
   private var socketAddress: BindAddress?
 
@@ -126,12 +128,13 @@ package final class Host {
 
   private func listen(on first: HostLoop) throws(HostError) {
     let directory = self.directory
-    for setting in configuration.listeners {
+    for (index, setting) in configuration.listeners.enumerated() {
       guard !setting.serves.isDisjoint(with: [.websocket, .health, .monitor]) else { continue }
       do {
         let address = try BindAddress(parsing: setting.address)
+        let identity = try makeIdentity(setting, index)
         let listener = try Listener(address: address, loop: first.eventLoop, log: log) { socket in
-          directory.hand(socket, serves: setting.serves)
+          directory.hand(socket, serves: setting.serves, identity: identity)
         }
         listeners.append(listener)
         if setting.serves.contains(.websocket), socketAddress == nil { socketAddress = listener.boundAddress }

@@ -46,6 +46,7 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   var bodyScratch = ByteBuffer()
   private(set) var connections: [Connection] = []
   private(set) var isDraining = false
+  var handshakePace = HandshakePace()
   /// Told when the last connection is gone (the control thread waits for it while draining).
   var onEmpty: (() -> Void)?
   /// Results that are kept for requests that come again.
@@ -255,17 +256,18 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
 
   // MARK: - Connections
 
-  /// Takes a socket that was accepted, on whichever loop. Thread: the loop's.
-  func open(_ socket: consuming AcceptedSocket, serves: Configuration.Services) {
+  /// Takes a socket that was accepted, on whichever loop. With an `identity` it speaks TLS. Thread: the loop's.
+  func open(_ socket: consuming AcceptedSocket, serves: Configuration.Services, identity: TLSIdentity? = nil) {
     let peer = socket.peer
     let address = peer.family == .unix ? nil : Census.Address(high: peer.high, low: peer.low)
     let refusal = core.connectionOpened(from: address)
-    let connection = Connection(descriptor: socket.take(), address: address, loop: self)
+    let connection = Connection(descriptor: socket.take(), address: address, loop: self, identity: identity)
     connection.peer = peer
-    let front = HTTPFront(
-      connection: connection, responder: HTTPRouter(loop: self, serves: serves, refusal: refusal))
+    let front = { [self] in
+      HTTPFront(connection: connection, responder: HTTPRouter(loop: self, serves: serves, refusal: refusal))
+    }
     do {
-      try connection.start(front)
+      try connection.start(identity == nil ? front() : TLSGreeting(connection: connection, next: front))
     } catch {
       services.log.error("Cannot watch a connection", ("reason", "\(error)"))
     }
@@ -331,19 +333,19 @@ final class LoopDirectory: @unchecked Sendable {  // Written once, before any ot
   }
 
   /// Gives an accepted socket to the loop with the fewest connections. Thread: loop 0's.
-  func hand(_ socket: consuming AcceptedSocket, serves: Configuration.Services) {
+  func hand(_ socket: consuming AcceptedSocket, serves: Configuration.Services, identity: TLSIdentity?) {
     var target = loops[0]
     var fewest = target.connectionCount.load(ordering: .relaxed)
     for loop in loops.dropFirst() {
       let count = loop.connectionCount.load(ordering: .relaxed)
       if count < fewest { (target, fewest) = (loop, count) }
     }
-    if target.eventLoop.isCurrent { return target.open(socket, serves: serves) }
+    if target.eventLoop.isCurrent { return target.open(socket, serves: serves, identity: identity) }
     let peer = socket.peer
     let descriptor = socket.take()
     let chosen = target
     let isTaken = chosen.eventLoop.submit(
-      .work { chosen.open(AcceptedSocket(fd: descriptor, peer: peer), serves: serves) })
+      .work { chosen.open(AcceptedSocket(fd: descriptor, peer: peer), serves: serves, identity: identity) })
     if !isTaken { close(descriptor) }
   }
 }

@@ -25,6 +25,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 #include "clinux_curl.h"
+#include "clinux_openssl.h"
 #include "clinux_sandbox.h"
 #include "clinux_watch.h"
 

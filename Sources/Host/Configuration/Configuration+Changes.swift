@@ -22,6 +22,7 @@ extension Configuration {
     var paths = ours.map(\.path)
     let known = Set(paths)
     paths += theirs.map(\.path).filter { !known.contains($0) }
+    let keepsTLS = hasListeners(of: other)
     let before = Dictionary(ours.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
     let after = Dictionary(theirs.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
     return paths.compactMap { path in
@@ -29,8 +30,15 @@ extension Configuration {
       let isSecret = before[path]?.secret != nil && after[path]?.secret != nil
       return ConfigurationChange(
         path: path, from: before[path]?.value, to: isSecret ? "another secret" : after[path]?.value,
-        needsRestart: Self.fixed.contains { path == $0 || path.hasPrefix("\($0).") || path.hasPrefix("\($0)[") })
+        needsRestart: Self.fixed.contains { path == $0 || path.hasPrefix("\($0).") || path.hasPrefix("\($0)[") }
+          && !(keepsTLS && path.hasPrefix("listeners[") && path.contains("].tls.")))
     }
+  }
+
+  /// Whether `other` listens at the same places, with TLS at the same of them: then its certificates can be taken.
+  private func hasListeners(of other: Configuration) -> Bool {
+    listeners.map(\.address) == other.listeners.map(\.address)
+      && listeners.map { $0.tls == nil } == other.listeners.map { $0.tls == nil }
   }
 
   private var shown: [ShownSetting] {
@@ -41,6 +49,9 @@ extension Configuration {
   func keepingFixed(of running: Configuration) -> Configuration {
     var copy = self
     copy.listeners = running.listeners
+    if hasListeners(of: running) {
+      for index in listeners.indices { copy.listeners[index].tls = listeners[index].tls }
+    }
     copy.loops = running.loops
     copy.storage = running.storage
     copy.stateDirectory = running.stateDirectory

@@ -4,6 +4,7 @@ extension Configuration {
     checkTimeouts(&reader)
     checkLimits(&reader)
     checkListeners(&reader)
+    checkCertificates(&reader)
     checkPrincipals(&reader)
     checkUnique(providers.map(\.id), "providers", "id", &reader)
   }

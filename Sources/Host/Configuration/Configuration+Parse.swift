@@ -116,7 +116,10 @@ extension Configuration {
     let path = reader.environment("PATCHBAY_PLUGIN_PATH") ?? ""
     plugins.directories = plugins.directories.map { reader.resolved($0) } + path.split(separator: ":").map(String.init)
     storage.path = reader.resolved(storage.path)
-    for index in listeners.indices { listeners[index].address = reader.resolved(address: listeners[index].address) }
+    for index in listeners.indices {
+      listeners[index].address = reader.resolved(address: listeners[index].address)
+      listeners[index].tls = listeners[index].tls?.resolved(by: reader)
+    }
   }
 
   /// A variable of this process.

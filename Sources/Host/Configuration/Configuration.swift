@@ -72,10 +72,29 @@ extension Configuration {
     /// "127.0.0.1:8079", "[::1]:8079" or "unix:/path"; port 0: any free one.
     package var address: String
     package var serves: Services
+    /// nil: it speaks plain HTTP.
+    package var tls: TLS?
 
     package init(address: String, serves: Services = .websocket) {
       self.address = address
       self.serves = serves
+    }
+  }
+
+  /// The files by which a listener speaks TLS; all PEM.
+  package struct TLS: Sendable, Equatable {
+    package enum ClientCertificates: String, Sendable, CaseIterable { case off, optional, required }
+
+    /// The host's own certificate, then those between it and its authority.
+    package var certificate: String
+    package var key: String
+    /// Who may have signed the certificates of clients.
+    package var clientCA: String?
+    package var clientCertificates = ClientCertificates.off
+
+    package init(certificate: String, key: String) {
+      self.certificate = certificate
+      self.key = key
     }
   }
 

@@ -10,6 +10,21 @@ extension ConfigurationSchema {
     .services("serves", \.serves, "What it answers.")
       .notInForce(
         "serving openai, mcp or metrics", unless: { $0.serves.isSubset(of: [.websocket, .health, .monitor]) }),
+    .optional("tls", \.tls, "Absent: plain HTTP and WebSocket. See docs/tls.md.", Self.tls),
+  ]
+
+  static let tls: [Setting<Configuration.TLS>] = [
+    .text(
+      "certificate", \.certificate, 1...4096, .path,
+      "PEM: the host's own certificate first, then those between it and its authority."
+    ).required(),
+    .text("key", \.key, 1...4096, .path, "PEM: the certificate's private key, without a passphrase.").required(),
+    .choice(
+      "client_certificates", \.clientCertificates,
+      Configuration.TLS.ClientCertificates.allCases.map { ($0.rawValue, $0) },
+      "Whether clients show certificates of their own."),
+    .text(
+      "client_ca", \.clientCA, 1...4096, .path, "PEM: who may have signed them. Goes with client_certificates."),
   ]
 
   static let principal: [Setting<Configuration.Auth.Principal>] = [
@@ -90,6 +105,10 @@ extension Configuration: Configurable {
 
 extension Configuration.Listener: Configurable {
   static var blank: Configuration.Listener { .init(address: "") }
+}
+
+extension Configuration.TLS: Configurable {
+  static var blank: Configuration.TLS { .init(certificate: "", key: "") }
 }
 
 extension Configuration.Auth.Principal: Configurable {

@@ -22,17 +22,20 @@ protocol ConnectionHandler: AnyObject {
 
 /// One accepted socket: bytes in, queued bytes out, closed exactly once.
 ///
-/// | state     | reads           | writes            | leaves by                                    |
-/// |-----------|-----------------|-------------------|----------------------------------------------|
+/// | state     | reads           | writes            | leaves by                                     |
+/// |-----------|-----------------|-------------------|-----------------------------------------------|
+/// | securing  | the handshake   | the handshake     | what `TLSGreeting` makes of it: open, or the end |
 /// | open      | to the handler  | at the turn's end | `finish`, `abort`, end or error of the socket |
 /// | finishing | dropped         | what is queued    | all written: lingering                        |
 /// | lingering | dropped         | shut down         | the peer's end, or 2 s                        |
-/// | closed    | –               | –                 |                                              |
+/// | closed    | –               | –                 |                                               |
+///
+/// Only a connection with TLS is ever securing.
 ///
 /// An idle connection owns no buffer memory: it is read into the loop's scratch and keeps only an unfinished rest.
 /// Thread: the loop's.
 final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
-  private enum State { case open, finishing, lingering, closed }
+  private enum State { case securing, open, finishing, lingering, closed }
 
   /// Bytes for the client; call `outboundChanged` after appending.
   var outbound = ByteBuffer()
@@ -59,9 +62,15 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   /// How the client takes what is queued, while something is.
   private var pace = Pace(now: .never)
 
-  /// Takes ownership of `descriptor`, which is non-blocking.
-  init(descriptor: Int32, address: Census.Address?, loop: HostLoop) {
-    transport = .plain(descriptor)
+  /// Takes ownership of `descriptor`, which is non-blocking. With an `identity` the peer must speak TLS, and the first
+  /// handler is a `TLSGreeting`.
+  init(descriptor: Int32, address: Census.Address?, loop: HostLoop, identity: TLSIdentity? = nil) {
+    if let identity {
+      transport = .secured(TLSConnection(descriptor: descriptor, identity: identity))
+      state = .securing
+    } else {
+      transport = .plain(descriptor)
+    }
     self.address = address
     self.loop = loop
   }
@@ -90,7 +99,11 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   // MARK: - Reading
 
   func descriptorReady(_ ready: DescriptorInterest) {
-    if ready.contains(.write) { flush() }
+    if state == .securing { return secure() }
+    if ready.contains(.write) {
+      flush()
+      resumeReading()
+    }
     guard state != .closed, interest.contains(.read) else {
       if ready.contains(.error) || ready.contains(.hangup) { close() }
       return
@@ -109,7 +122,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
       hand(&buffer)
     case .ended: endOfStream()
     case .failed: close()
-    case .blocked: break
+    case .blocked: if case .secured(let tls) = transport, tls.readWaitsToWrite { waitToReadOn() }
     }
     keep(&buffer, borrowsScratch: borrowsScratch)
     account()
@@ -120,7 +133,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     case .open:
       handler?.received(&buffer, on: self)
       if state != .open { buffer.removeAll() }
-    case .finishing, .lingering, .closed:
+    case .securing, .finishing, .lingering, .closed:
       buffer.removeAll()
     }
   }
@@ -138,11 +151,9 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   }
 
   private func endOfStream() {
-    switch state {
     // A client that shuts its side down gets no more than what was on its way: WebSocket ends with close frames.
-    case .open, .finishing, .lingering: close()
-    case .closed: break
-    }
+    _ = transport.close()
+    close()
   }
 
   // MARK: - Writing
@@ -285,13 +296,55 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     loop.eventLoop.modify(token, wanted)
   }
 
+  // MARK: - TLS
+
+  private func secure() {
+    // Its bytes stay in the socket, so the next turn finds it ready again.
+    guard loop.handshakePace.take(now: loop.now) else { return }
+    guard case .secured(let tls) = transport, let greeting = handler as? TLSGreeting else {
+      preconditionFailure("a connection is securing without TLS")
+    }
+    let result = tls.shakeHands()
+    switch result {
+    case .done:
+      state = .open
+      watch(.read)
+    case .waits(let readiness): watch(readiness)
+    case .nothing, .plainText, .failed: break
+    }
+    greeting.handshake(result)
+    account()
+  }
+
+  /// The handshake came to nothing: sends `bytes` outside of TLS, if any, and ends.
+  func finish(inPlainText bytes: [UInt8]) {
+    guard state == .securing else { return }
+    transport = .plain(transport.descriptor)
+    state = .finishing
+    watch(.read)
+    outbound.append(bytes)
+    outboundChanged()
+  }
+
+  /// Nothing can be read before OpenSSL has written: until then the socket's readiness to be read says nothing.
+  private func waitToReadOn() {
+    watch(interest.subtracting(.read))
+    waitToWrite()
+  }
+
+  private func resumeReading() {
+    guard case .secured(let tls) = transport, tls.readWaitsToWrite, state != .closed else { return }
+    if state != .open || !isCongested { watch(interest.union(.read)) }
+    if interest.contains(.read) { read() }
+  }
+
   // MARK: - Time
 
   func timerFired(_ tag: UInt32) {
     timer = nil
     switch state {
     case .open, .finishing:
-      guard !outbound.isEmpty else { return }
+      guard interest.contains(.write) else { return }
       if case .goesOn(let askAt) = pace.judge(windowNanoseconds: stallNanoseconds, now: loop.now) {
         return arm(at: askAt)
       }
@@ -303,7 +356,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
         ])
       close()
     case .lingering: close()
-    case .closed: break
+    case .securing, .closed: break
     }
   }
 
@@ -337,6 +390,9 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
 
   /// Everything was written: the peer reads it before the socket goes, or a reset would take it away again.
   private func linger() {
+    guard transport.close() else { return waitToWrite() }
+    // What still comes is dropped: nobody has to decrypt it.
+    transport = .plain(transport.descriptor)
     state = .lingering
     shutdown(transport.descriptor, Int32(SHUT_WR))
     arm(at: loop.now.advanced(milliseconds: ConnectionLimits.lingerMilliseconds))
@@ -348,7 +404,9 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     disarm()
     if let token { loop.eventLoop.remove(token) }
     token = nil
-    Glibc.close(transport.descriptor)
+    let descriptor = transport.descriptor
+    transport = .plain(-1)
+    Glibc.close(descriptor)
     outbound.removeAll(keeping: 0)
     inbound.removeAll(keeping: 0)
     account()

@@ -1,10 +1,11 @@
 import Glibc
 
-/// How a connection's bytes travel. It does not own the descriptor.
+/// How a connection's bytes travel: as they are, or in TLS. It does not own the descriptor.
 ///
 /// Eight bytes, and one branch on the way to the system call for what is not encrypted. Thread: the loop's.
 enum Transport {
   case plain(Int32)
+  case secured(TLSConnection)
 
   enum Outcome: Equatable {
     /// At least one.
@@ -20,6 +21,7 @@ enum Transport {
   var descriptor: Int32 {
     switch self {
     case .plain(let descriptor): descriptor
+    case .secured(let tls): tls.descriptor
     }
   }
 
@@ -27,6 +29,7 @@ enum Transport {
   func read(into room: UnsafeMutableRawBufferPointer, limit: Int) -> Outcome {
     switch self {
     case .plain(let descriptor): Self.receive(descriptor, room, limit)
+    case .secured(let tls): tls.read(into: room, limit: limit)
     }
   }
 
@@ -34,6 +37,15 @@ enum Transport {
   func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
     switch self {
     case .plain(let descriptor): Self.send(descriptor, bytes)
+    case .secured(let tls): tls.write(bytes)
+    }
+  }
+
+  /// The last word, after everything was written. False: there is no room for it now; try again once there is.
+  func close() -> Bool {
+    switch self {
+    case .plain: true
+    case .secured(let tls): tls.close()
     }
   }
 

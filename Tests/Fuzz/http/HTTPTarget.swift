@@ -87,7 +87,8 @@ private struct Reader: ~Copyable {
     let raw = UnsafeRawBufferPointer(start: start, count: before - input.count)
     let line = "\(head.method) \(head.target) HTTP/1.\(head.minorVersion)"
     check(raw, line, head.headers)
-    promise("the path and the query are the target", head.query.map { "\(head.path)?\($0)" } ?? head.path == head.target)
+    promise(
+      "the path and the query are the target", head.query.map { "\(head.path)?\($0)" } ?? head.path == head.target)
     promise("there is one Host", head.headers.all("host").count == 1 || head.minorVersion == 0)
     note(line, head.headers, &trace)
     trace.note(UInt8(ascii: "b"), "\(head.bodyLength) \(head.keepsAlive)")
@@ -120,18 +121,23 @@ private struct Reader: ~Copyable {
 
   /// What every reader of HTTP must agree on: where lines end, and what is a header.
   private func check(_ raw: UnsafeRawBufferPointer, _ line: String, _ headers: HTTPHeaders) {
-    promise("a head keeps its limits", raw.count <= settings.limits.headBytes && headers.fields.count <= settings.limits.headers)
+    promise(
+      "a head keeps its limits",
+      raw.count <= settings.limits.headBytes && headers.fields.count <= settings.limits.headers)
     var ends = 0
     for index in raw.indices where raw[index] == 0x0A || raw[index] == 0x0D || raw[index] == 0 {
       promise("no NUL is taken", raw[index] != 0, shown(raw))
-      let isPair = raw[index] == 0x0A ? index > 0 && raw[index - 1] == 0x0D : index + 1 < raw.count && raw[index + 1] == 0x0A
+      let isPair =
+        raw[index] == 0x0A ? index > 0 && raw[index - 1] == 0x0D : index + 1 < raw.count && raw[index + 1] == 0x0A
       promise("a line ends with CRLF, and CR and LF stand nowhere else", isPair, shown(raw))
       ends += raw[index] == 0x0A ? 1 : 0
     }
     promise("each line is a header, but the first and the last", ends == headers.fields.count + 2, shown(raw))
     promise("the first line is what was read", raw.starts(with: line.utf8), shown(raw))
     for field in headers.fields {
-      promise("a header has a name", !field.name.isEmpty && !field.name.utf8.contains { $0 <= 0x20 || $0 == 0x3A || $0 >= 0x7F })
+      promise(
+        "a header has a name",
+        !field.name.isEmpty && !field.name.utf8.contains { $0 <= 0x20 || $0 == 0x3A || $0 >= 0x7F })
       promise("a value has no control character", !field.value.utf8.contains { ($0 < 0x20 && $0 != 9) || $0 == 0x7F })
     }
   }

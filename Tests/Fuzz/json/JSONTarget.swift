@@ -40,7 +40,8 @@ private func isSame(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPoin
 
 /// All readings of a value and of what is in it.
 private func check(_ view: JSONView, inside text: UnsafeRawBufferPointer, _ depth: Int) {
-  let lies = view.bytes.baseAddress! >= text.baseAddress!
+  let lies =
+    view.bytes.baseAddress! >= text.baseAddress!
     && view.bytes.baseAddress! + view.bytes.count <= text.baseAddress! + text.count
   promise("a part lies inside its text", lies && !view.bytes.isEmpty)
   var others = [view.isNull, view.bool() != nil, view.string() != nil].count { $0 }
@@ -95,7 +96,9 @@ private func checkString(_ view: JSONView) {
   again.removeAll()
   again.appendJSON(utf8: scratch.readable)
   let back = try? JSONView(parsing: again.readable)
-  promise("a string can be written and read back", back?.string()?.utf8.elementsEqual(string.utf8) ?? false, shown(view.bytes))
+  promise(
+    "a string can be written and read back", back?.string()?.utf8.elementsEqual(string.utf8) ?? false, shown(view.bytes)
+  )
 }
 
 private func readBack(_ view: JSONView) throws(JSONError) {
@@ -104,5 +107,6 @@ private func readBack(_ view: JSONView) throws(JSONError) {
   // By its text: 1e2 comes back as 100, which is the same number in another case.
   again.removeAll()
   try JSONValue(parsing: scratch.readable).write(to: &again)
-  promise("a tree can be written and read back", again.readable.elementsEqual(scratch.readable), shown(scratch.readable))
+  promise(
+    "a tree can be written and read back", again.readable.elementsEqual(scratch.readable), shown(scratch.readable))
 }

@@ -72,7 +72,8 @@ private func isSame(_ node: JSON5Node, _ json: JSONView) -> Bool {
   case .null: json.isNull
   case .bool(let flag): json.bool() == flag
   case .string(let text): json.string()?.utf8.elementsEqual(text.utf8) ?? false
-  case .number(let double, _): json.kind == .number && double == (json.double() ?? (json.bytes[0] == 0x2D ? -.infinity : .infinity))
+  case .number(let double, _):
+    json.kind == .number && double == (json.double() ?? (json.bytes[0] == 0x2D ? -.infinity : .infinity))
   case .array(let elements):
     json.kind == .array && elements.count == json.elements().reduce(0) { count, _ in count + 1 }
       && zip(elements, json.elements()).allSatisfy { isSame($0, $1) }
@@ -88,7 +89,8 @@ private func write(_ node: JSON5Node, to text: inout String) {
   case .null: text += "null"
   case .bool(let flag): text += flag ? "true" : "false"
   case .number(let double, let integer):
-    let magnitude = double.isNaN ? "NaN" : double.isInfinite ? "Infinity" : integer.map { "\($0.magnitude)" } ?? "\(double.magnitude)"
+    let magnitude =
+      double.isNaN ? "NaN" : double.isInfinite ? "Infinity" : integer.map { "\($0.magnitude)" } ?? "\(double.magnitude)"
     text += (double.sign == .minus ? "-" : "+") + magnitude
   case .string(let string): write(string, to: &text)
   case .array(let elements):

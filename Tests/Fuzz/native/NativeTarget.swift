@@ -99,7 +99,9 @@ private func chat(_ view: JSONView, _ id: UnsafeRawBufferPointer?) {
   }
   body.removeAll()
   arguments.writeBody(to: &body)
-  guard let canonical = try? JSONView(parsing: body.readable) else { broken("a canonical body is JSON", shown(body.readable)) }
+  guard let canonical = try? JSONView(parsing: body.readable) else {
+    broken("a canonical body is JSON", shown(body.readable))
+  }
   guard let messages = canonical["messages" as StaticString], messages[0] != nil else {
     broken("a canonical body has messages", shown(body.readable))
   }
@@ -107,9 +109,13 @@ private func chat(_ view: JSONView, _ id: UnsafeRawBufferPointer?) {
   count += arguments.messages.map { $0.elements().reduce(0) { count, _ in count + 1 } } ?? 1
   let found = messages.elements().reduce(0) { count, _ in count + 1 }
   promise("each message goes in, and no other", found == count, shown(body.readable))
-  for message in messages.elements() { promise("a message has a role", message["role" as StaticString]?.kind == .string) }
+  for message in messages.elements() {
+    promise("a message has a role", message["role" as StaticString]?.kind == .string)
+  }
   let known: Set = ["messages", "temperature", "max_tokens", "tools", "tool_choice", "patchbay"]
-  for (key, _) in canonical.members() { promise("a canonical body has no other member", known.contains(key.string() ?? "")) }
+  for (key, _) in canonical.members() {
+    promise("a canonical body has no other member", known.contains(key.string() ?? ""))
+  }
   promise("a temperature is kept", canonical["temperature" as StaticString]?.double() == arguments.temperature)
   promise("a count of tokens is kept", canonical["max_tokens" as StaticString]?.int() == arguments.maximumTokens)
   if let timeout = arguments.timeoutNanoseconds {

@@ -95,7 +95,9 @@ extension WebSocketReference {
       guard let first = bytes.first else { return nil }
       isFinal = first >= 128
       opcode = first % 16
-      if first & 0b0111_0000 != 0 || ![0, 1, 2, 8, 9, 10].contains(opcode) || (opcode >= 8 && !isFinal) { fault = 1002 }
+      if first & 0b0111_0000 != 0 || ![0, 1, 2, 8, 9, 10].contains(opcode) || (opcode >= 8 && !isFinal) {
+        fault = 1002
+      }
       guard fault == nil, bytes.count > 1 else { return }
       let isMasked = bytes[1] >= 128
       let short = Int(bytes[1] % 128)

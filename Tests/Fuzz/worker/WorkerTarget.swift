@@ -81,25 +81,32 @@ private func take(_ message: Message) throws(WorkerFrameFault) {
   switch message.kind {
   case .create:
     let create = try WorkerCreate(message)
-    let copy = try back(message.kind, { create.write(to: &$0) }, { message throws(WorkerFrameFault) in try WorkerCreate(message) })
-    promise("a plan is read back", copy.plan.settings.json == create.plan.settings.json && copy.plan.origins == create.plan.origins)
+    let copy = try back(
+      message.kind, { create.write(to: &$0) }, { message throws(WorkerFrameFault) in try WorkerCreate(message) })
+    promise(
+      "a plan is read back",
+      copy.plan.settings.json == create.plan.settings.json && copy.plan.origins == create.plan.origins)
   case .hello:
     let hello = try WorkerHello(message)
-    let copy = try back(message.kind, { hello.write(to: &$0) }, { message throws(WorkerFrameFault) in try WorkerHello(message) })
+    let copy = try back(
+      message.kind, { hello.write(to: &$0) }, { message throws(WorkerFrameFault) in try WorkerHello(message) })
     promise("a hello is read back", copy == hello)
   case .refusedToCreate:
     let fault = try PluginFault(message)
-    let copy = try back(message.kind, { fault.write(to: &$0) }, { message throws(WorkerFrameFault) in try PluginFault(message) })
+    let copy = try back(
+      message.kind, { fault.write(to: &$0) }, { message throws(WorkerFrameFault) in try PluginFault(message) })
     promise("a fault is read back", copy.reason == fault.reason && copy.remedy == fault.remedy)
   case .open: try takeOpen(message)
   case .event:
     let event = try ProviderEvent(message)
-    promise("what an event costs is bounded", event.workerCost >= 64 && event.workerCost <= 64 + Int64(message.payload.count))
+    promise(
+      "what an event costs is bounded", event.workerCost >= 64 && event.workerCost <= 64 + Int64(message.payload.count))
     let rewritten = rewrite(message.kind) { event.write(to: &$0) }
     promise("an event is read back", rewritten.elementsEqual(message.payload), shown(message.payload))
   case .done, .refused:
     let end = try ProviderEnd(message)
-    let copy = try back(message.kind, { end.write(to: &$0) }, { message throws(WorkerFrameFault) in try ProviderEnd(message) })
+    let copy = try back(
+      message.kind, { end.write(to: &$0) }, { message throws(WorkerFrameFault) in try ProviderEnd(message) })
     promise("an end is read back", isSame(end, copy))
   case .exchangeRequest: try takeRequest(message)
   case .exchangeHead:
@@ -110,10 +117,14 @@ private func take(_ message: Message) throws(WorkerFrameFault) {
     promise("a head is read back", rewritten.elementsEqual(message.payload), shown(message.payload))
   case .exchangeComplete:
     let (number, result) = try UpstreamResult.read(message)
-    let copy = try back(message.kind, { result.write(number: number, to: &$0) }, { message throws(WorkerFrameFault) in
-      try UpstreamResult.read(message)
-    })
-    promise("a result is read back", copy.0 == number && copy.1.failure == result.failure && copy.1.bytesReceived == result.bytesReceived)
+    let copy = try back(
+      message.kind, { result.write(number: number, to: &$0) },
+      { message throws(WorkerFrameFault) in
+        try UpstreamResult.read(message)
+      })
+    promise(
+      "a result is read back",
+      copy.0 == number && copy.1.failure == result.failure && copy.1.bytesReceived == result.bytesReceived)
   case .stop, .destroy, .ping, .created, .destroyed, .pong: break
   case .cancel, .exchangeCancel, .exchangePause, .exchangeResume, .exchangeConnected:
     var fields = WorkerFieldReader(message)
