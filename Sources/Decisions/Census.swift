@@ -16,6 +16,19 @@ package struct Census {
     case connectionsPerAddress(limit: Int)
   }
 
+  /// What becomes of a connection that was accepted.
+  package enum Entrance: Equatable, Sendable {
+    case welcome
+    /// It is told why, then closed.
+    case refused(Refusal)
+    /// It is closed at once and not counted: too many that were refused have not left yet.
+    case turnedAway
+  }
+
+  /// Connections over a limit that may be here at a time, to be told why. They keep no place from anybody, and
+  /// descriptors are there for them.
+  package static let refusedLimit = 64
+
   /// A lowered limit ends nothing: it refuses until enough has gone.
   package struct Limits: Equatable, Sendable {
     package var connections: Int
@@ -31,6 +44,7 @@ package struct Census {
 
   package var limits: Limits
   package private(set) var connections = 0
+  private(set) var refused = 0
   package private(set) var sessions = 0
   private var byAddress: [Address: Int] = [:]
   private var freeSessions: [Int32] = []
@@ -38,22 +52,30 @@ package struct Census {
 
   package init(_ limits: Limits) { self.limits = limits }
 
-  /// Counts a connection, also one over the limit: it is told why before it is closed, and counted out then.
-  package mutating func connectionOpened(from address: Address?) -> Refusal? {
+  /// Counts a connection that was accepted, unless it is turned away.
+  package mutating func connectionOpened(from address: Address?) -> Entrance {
+    let ofAddress = address.map { byAddress[$0, default: 0] } ?? 0
+    if connections >= limits.connections { return refuse(.connections(limit: limits.connections)) }
+    if ofAddress >= limits.connectionsPerAddress {
+      return refuse(.connectionsPerAddress(limit: limits.connectionsPerAddress))
+    }
     connections += 1
-    var ofAddress = 0
-    if let address {
-      ofAddress = byAddress[address, default: 0] + 1
-      byAddress[address] = ofAddress
-    }
-    if connections > limits.connections { return .connections(limit: limits.connections) }
-    if ofAddress > limits.connectionsPerAddress {
-      return .connectionsPerAddress(limit: limits.connectionsPerAddress)
-    }
-    return nil
+    if let address { byAddress[address] = ofAddress + 1 }
+    return .welcome
   }
 
-  package mutating func connectionClosed(from address: Address?) {
+  private mutating func refuse(_ refusal: Refusal) -> Entrance {
+    guard refused < Self.refusedLimit else { return .turnedAway }
+    refused += 1
+    return .refused(refusal)
+  }
+
+  /// Counts out what was counted: who was welcome, or refused.
+  package mutating func connectionClosed(from address: Address?, wasRefused: Bool = false) {
+    if wasRefused {
+      refused -= 1
+      return
+    }
     connections -= 1
     guard let address, let count = byAddress[address] else { return }
     byAddress[address] = count > 1 ? count - 1 : nil

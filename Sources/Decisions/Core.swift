@@ -209,12 +209,12 @@ package final class Core: Sendable {
 
   // MARK: - Clients
 
-  package func connectionOpened(from address: Census.Address?) -> Census.Refusal? {
+  package func connectionOpened(from address: Census.Address?) -> Census.Entrance {
     state.withLock { $0.census.connectionOpened(from: address) }
   }
 
-  package func connectionClosed(from address: Census.Address?) {
-    state.withLock { $0.census.connectionClosed(from: address) }
+  package func connectionClosed(from address: Census.Address?, wasRefused: Bool = false) {
+    state.withLock { $0.census.connectionClosed(from: address, wasRefused: wasRefused) }
   }
 
   package func openSession() -> Int? { state.withLock { $0.census.openSession() } }

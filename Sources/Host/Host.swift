@@ -103,7 +103,7 @@ package final class Host {
   func checkDescriptors(_ configuration: Configuration) throws(HostError) {
     var limit = rlimit()
     getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-    let needed = configuration.limits.connections + 2 * configuration.limits.inFlight + 64
+    let needed = configuration.limits.connections + Census.refusedLimit + 2 * configuration.limits.inFlight + 64
     guard limit.rlim_cur >= rlim_t(needed) else {
       throw HostError(
         description: "the limit of open files is \(limit.rlim_cur), limits.connections = "

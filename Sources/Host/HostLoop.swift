@@ -260,9 +260,15 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   func open(_ socket: consuming AcceptedSocket, serves: Configuration.Services, identity: TLSIdentity? = nil) {
     let peer = socket.peer
     let address = peer.family == .unix ? nil : Census.Address(high: peer.high, low: peer.low)
-    let refusal = core.connectionOpened(from: address)
+    let refusal: Census.Refusal?
+    switch core.connectionOpened(from: address) {
+    case .welcome: refusal = nil
+    case .refused(let reason): refusal = reason
+    case .turnedAway: return warn("Turned a connection away: too many are being refused", [("peer", "\(peer)")])
+    }
     let connection = Connection(descriptor: socket.take(), address: address, loop: self, identity: identity)
     connection.peer = peer
+    connection.wasRefused = refusal != nil
     let front = { [self] in
       HTTPFront(connection: connection, responder: HTTPRouter(loop: self, serves: serves, refusal: refusal))
     }

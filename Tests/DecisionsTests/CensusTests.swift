@@ -6,29 +6,40 @@ struct CensusTests {
   private let here = Census.Address(high: 0, low: 0x7F00_0001)
   private let there = Census.Address(high: 0, low: 0x7F00_0002)
 
-  @Test func `the connection limit admits its number; one more is told and counted until it closes`() {
+  @Test func `the connection limit admits its number, and one more when one has gone`() {
     var census = Census(Census.Limits(connections: 2, connectionsPerAddress: 10, sessions: 1))
-    #expect(census.connectionOpened(from: here) == nil)
-    #expect(census.connectionOpened(from: there) == nil)
-    #expect(census.connectionOpened(from: nil) == .connections(limit: 2))
-    #expect(census.connections == 3)
-    census.connectionClosed(from: nil)
-    #expect(census.connections == 2)
+    #expect(census.connectionOpened(from: here) == .welcome)
+    #expect(census.connectionOpened(from: there) == .welcome)
+    #expect(census.connectionOpened(from: nil) == .refused(.connections(limit: 2)))
+    #expect(census.connections == 2, "who is refused takes no place")
     census.connectionClosed(from: here)
-    #expect(census.connectionOpened(from: here) == nil)
+    #expect(census.connectionOpened(from: here) == .welcome)
   }
 
   @Test func `the limit per address holds for each address alone and not for unix peers`() {
     var census = Census(Census.Limits(connections: 100, connectionsPerAddress: 2, sessions: 1))
-    #expect(census.connectionOpened(from: here) == nil)
-    #expect(census.connectionOpened(from: here) == nil)
-    #expect(census.connectionOpened(from: here) == .connectionsPerAddress(limit: 2))
-    #expect(census.connectionOpened(from: there) == nil)
-    for _ in 0..<5 { #expect(census.connectionOpened(from: nil) == nil) }
+    #expect(census.connectionOpened(from: here) == .welcome)
+    #expect(census.connectionOpened(from: here) == .welcome)
+    #expect(census.connectionOpened(from: here) == .refused(.connectionsPerAddress(limit: 2)))
+    #expect(census.connectionOpened(from: there) == .welcome)
+    for _ in 0..<5 { #expect(census.connectionOpened(from: nil) == .welcome) }
+    census.connectionClosed(from: here, wasRefused: true)
+    #expect(census.connectionOpened(from: here) == .refused(.connectionsPerAddress(limit: 2)))
     census.connectionClosed(from: here)
-    #expect(census.connectionOpened(from: here) == .connectionsPerAddress(limit: 2), "the refused one still counts")
-    for _ in 0..<2 { census.connectionClosed(from: here) }
-    #expect(census.connectionOpened(from: here) == nil)
+    #expect(census.connectionOpened(from: here) == .welcome)
+  }
+
+  @Test func `so many are told that they are refused at a time, the rest is turned away`() {
+    var census = Census(Census.Limits(connections: 1, connectionsPerAddress: 10, sessions: 1))
+    #expect(census.connectionOpened(from: here) == .welcome)
+    for _ in 0..<Census.refusedLimit {
+      #expect(census.connectionOpened(from: here) == .refused(.connections(limit: 1)))
+    }
+    #expect(census.connectionOpened(from: here) == .turnedAway)
+    census.connectionClosed(from: here, wasRefused: true)
+    #expect(census.connectionOpened(from: here) == .refused(.connections(limit: 1)))
+    #expect(census.connectionOpened(from: here) == .turnedAway)
+    #expect(census.connections == 1)
   }
 
   @Test func `sessions are refused at their limit and their numbers are used again`() {

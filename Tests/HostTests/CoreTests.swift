@@ -113,7 +113,7 @@ struct CoreTests {
     if case .queued = core.ask(3) {} else { Issue.record("not queued") }
     if case .refused(let refusal) = core.ask(4) { #expect(refusal.scope == .provider) } else { Issue.record("run") }
     #expect(core.openSession() == 0)
-    #expect(core.connectionOpened(from: nil) == nil)
+    #expect(core.connectionOpened(from: nil) == .welcome)
     let reading = core.read(now: Instant.now().advanced(nanoseconds: 2_000_000_000_000))
     #expect(reading.globalLimit == 5)
     #expect(reading.inFlight == 2)

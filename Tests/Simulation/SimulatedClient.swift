@@ -26,7 +26,7 @@ final class SimulatedClient {
   private func connect() {
     guard !world.isDraining else { return }
     let loop = world.chance.pick(world.loops)
-    guard world.connectionOpened(from: address) else { return world.connectionClosed(from: address) }
+    guard world.connectionOpened(from: address) else { return }
     guard let number = world.core.openSession() else { return world.connectionClosed(from: address) }
     world.openedSession()
     session = SimulatedSession(world: world, loop: loop, number: number)

@@ -396,10 +396,17 @@ final class World {
     return refusal == nil
   }
 
+  /// false: it was refused, and is closed at once.
   func connectionOpened(from address: Census.Address) -> Bool {
-    openConnections += 1
-    touched()
-    return core.connectionOpened(from: address) == nil
+    defer { touched() }
+    switch core.connectionOpened(from: address) {
+    case .welcome:
+      openConnections += 1
+      return true
+    case .refused: core.connectionClosed(from: address, wasRefused: true)
+    case .turnedAway: ledger.hold(false, "a connection is turned away while no refused one is here")
+    }
+    return false
   }
 
   func connectionClosed(from address: Census.Address) {

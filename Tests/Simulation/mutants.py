@@ -105,6 +105,7 @@ MUTANTS = {
     "a session that ended still counts": (
         "Census", "    sessions -= 1\n    freeSessions", "    freeSessions"),
     "a connection that closed still counts": ("Census", "    connections -= 1\n", ""),
+    "a refused connection that left still counts": ("Census", "      refused -= 1\n", ""),
     "a host that drains admits": ("Core", "      if state.isDraining { return nil }\n", ""),
 }
 

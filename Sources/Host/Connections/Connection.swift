@@ -43,6 +43,8 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   var slot = 0
   /// Bytes of memory it holds, when that was last looked at.
   private(set) var heldBytes = 0
+  /// Whether it is here only to be told that a limit was reached.
+  var wasRefused = false
   /// Who is at the other end, for the log.
   var peer = SocketAddress.unix
 
@@ -411,7 +413,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     inbound.removeAll(keeping: 0)
     account()
     loop.remove(self)
-    loop.core.connectionClosed(from: address)
+    loop.core.connectionClosed(from: address, wasRefused: wasRefused)
     let handler = self.handler
     self.handler = nil
     handler?.connectionClosed()
