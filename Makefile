@@ -12,7 +12,7 @@ SDK_MODULES := CProviderABI Bytes JSON Wire ProviderAPI OpenAIWire ProviderContr
 VENV := .build/venv
 BENCH_VENV := .build/venv-bench
 
-.PHONY: help build run simulate mutants test test-long million tsan asan sanitize lint format bench bench-short scaffold aged install clean
+.PHONY: help build run simulate mutants test test-long million tsan asan sanitize lint format bench bench-short hostile scaffold aged install clean
 .DEFAULT_GOAL := build
 
 help: ## print this list
@@ -90,6 +90,12 @@ bench: build $(BENCH_VENV)/installed ## measure, and rewrite the table of Benchm
 
 bench-short: build $(BENCH_VENV)/installed ## one quick round of each measurement, printed only
 	$(BENCH_VENV)/bin/python Benchmarks/bench.py --short
+
+# COUNT peers of each kind for SECONDS each round; KINDS='silence slow-read' plays only those.
+COUNT ?= 5000
+SECONDS ?= 10
+hostile: build ## thousands of hostile peers of each kind, and what a client that behaves feels of them
+	$(PYTHON) Benchmarks/hostile.py --count $(COUNT) --seconds $(SECONDS) $(KINDS)
 
 scaffold: ## write anew what `patchbay plugin new` carries, after a change of Examples or of the header
 	$(PYTHON) Examples/embed.py
