@@ -11,8 +11,9 @@ PLUGINS := echo openai-compatible kimi glm
 SDK_MODULES := CProviderABI Bytes JSON Wire ProviderAPI OpenAIWire ProviderContract ProviderTesting
 VENV := .build/venv
 BENCH_VENV := .build/venv-bench
+CONFORMANCE_VENV := .build/venv-conformance
 
-.PHONY: help build run simulate mutants test test-long million tsan asan sanitize lint format bench bench-short hostile scaffold aged install clean
+.PHONY: help build run simulate mutants test test-long million conformance tsan asan sanitize lint format bench bench-short hostile scaffold aged install clean
 .DEFAULT_GOAL := build
 
 help: ## print this list
@@ -28,7 +29,7 @@ build: ## the release build: .build/release/patchbay and .build/release/plugins/
 run: build ## build, then start a host with Echo and whatever the environment offers
 	PATCHBAY_PLUGIN_PATH=$(CURDIR)/$(BUILD)/plugins $(BUILD)/patchbay serve
 
-test: build $(VENV)/installed ## every test; the last line is `N passed, N failed`
+test: build $(VENV)/installed $(CONFORMANCE_VENV)/installed ## every test; the last line is `N passed, N failed`
 	@$(VENV)/bin/python Tests/run.py
 
 test-long: build $(VENV)/installed ## the slow forms of the end-to-end tests
@@ -36,6 +37,9 @@ test-long: build $(VENV)/installed ## the slow forms of the end-to-end tests
 
 million: build $(VENV)/installed ## a million calls of every ending through the real host
 	$(VENV)/bin/python -m pytest -s Tests/EndToEndTests/test_million.py -m long
+
+conformance: build $(CONFORMANCE_VENV)/installed ## all of Autobahn|Testsuite, and its time beside uWebSockets; rewrites docs/conformance.md
+	$(CONFORMANCE_VENV)/bin/python Tests/Conformance/conformance.py --all --compare --write
 
 # A sanitizer instruments the whole program, so each builds apart. WORD='a word of a test' runs fewer, and no host.
 # What is left out, and why: Tests/sanitize.py and docs/decisions/0015.
@@ -116,7 +120,8 @@ clean: ## remove everything that was built
 
 $(VENV)/installed: Tests/requirements.txt
 $(BENCH_VENV)/installed: Benchmarks/requirements.txt
-$(VENV)/installed $(BENCH_VENV)/installed:
+$(CONFORMANCE_VENV)/installed: Tests/Conformance/requirements.txt
+$(VENV)/installed $(BENCH_VENV)/installed $(CONFORMANCE_VENV)/installed:
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

@@ -83,6 +83,10 @@ let package = Package(
     .executableTarget(
       name: "simulate", dependencies: ["Decisions"], path: "Tests/Simulation", exclude: ["mutants.py"],
       swiftSettings: settings),
+    // The host's WebSocket with an echo behind it: `make conformance`.
+    .executableTarget(
+      name: "websocket-echo", dependencies: ["Host", "Wire"], path: "Tests/Conformance/EchoServer",
+      swiftSettings: settings),
     tests(of: "Bytes"),
     tests(of: "JSON", dependencies: ["Bytes"]),
     tests(of: "Wire", dependencies: ["Bytes"]),

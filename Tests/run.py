@@ -1,6 +1,7 @@
-"""Runs the Swift tests, then the end-to-end tests, and ends with `N passed, N failed` over both.
+"""Runs the Swift tests, the WebSocket conformance suite and the end-to-end tests, and ends with `N passed, N failed`
+over all of them.
 
-The numbers are read from the JUnit files that both write. A run that left no such file, or ended with a status that
+The numbers are read from the JUnit files that they write. A run that left no such file, or ended with a status that
 its file does not explain, counts as one failure more: a crash never looks like success.
 """
 
@@ -12,6 +13,8 @@ import xml.etree.ElementTree as ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 REPORTS = ROOT / ".build" / "test-reports"
+# The suite is of another time, and so are its libraries.
+CONFORMANCE_PYTHON = ROOT / ".build" / "venv-conformance" / "bin" / "python"
 
 
 class Count:
@@ -62,6 +65,10 @@ def main() -> int:
         count.run(
             ["swift", "test", "--explicit-target-dependency-import-check", "error", "--xunit-output", str(swift)],
             [swift, testing], required=testing)
+        autobahn = REPORTS / "autobahn.xml"
+        count.run(
+            [str(CONFORMANCE_PYTHON), str(ROOT / "Tests" / "Conformance" / "conformance.py"), "--junit", str(autobahn)],
+            [autobahn], required=autobahn)
     report = REPORTS / "end-to-end.xml"
     count.run(
         [sys.executable, "-m", "pytest", str(ROOT / "Tests" / "EndToEndTests"), f"--junitxml={report}", "-m",

@@ -72,6 +72,8 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
 
   var core: Core { services.core }
   var now: Instant { eventLoop.now }
+  /// Who stands behind WebSocket links; nil: the native protocol.
+  var messageService: MessageService?
   /// What is in force on this loop.
   private(set) var configuration: Configuration
 

@@ -1,18 +1,6 @@
 import Bytes
 import Decisions
-import Wire
-
-/// Who makes sense of a link's messages.
-protocol MessageHandler: AnyObject {
-  /// One whole text message; borrowed.
-  func received(_ message: UnsafeRawBufferPointer)
-  func backlogCleared()
-  func drain(isOver: Bool)
-  /// A look for what has been idle for too long.
-  func sweep()
-  /// The last function for this link.
-  func linkClosed()
-}
+package import Wire
 
 /// The WebSocket side of an upgraded connection: frames to messages, pings, the close handshake (RFC 6455).
 ///
@@ -24,7 +12,7 @@ protocol MessageHandler: AnyObject {
 /// | closed  | dropped        | –                    | –                                      |
 ///
 /// Thread: the loop's.
-final class WebSocketLink: ConnectionHandler, TimerTarget {
+package final class WebSocketLink: ConnectionHandler, TimerTarget {
   private enum State { case open, closing, closed }
 
   let connection: Connection
@@ -40,9 +28,12 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
   /// Of what was read, bytes that belong to no whole frame.
   private var restBytes = 0
 
-  init(connection: Connection, messageBytesLimit: Int) {
+  /// - Parameters:
+  ///   - messageBytesLimit: of one message of the peer; more is refused with 1009.
+  ///   - takesBinary: false: a binary frame is refused with 1003.
+  init(connection: Connection, messageBytesLimit: Int, takesBinary: Bool = false) {
     self.connection = connection
-    decoder = WebSocketDecoder(role: .server, messageBytesLimit: messageBytesLimit, acceptsBinary: false)
+    decoder = WebSocketDecoder(role: .server, messageBytesLimit: messageBytesLimit, acceptsBinary: takesBinary)
     life = PeerLife(now: connection.loop.now)
   }
 
@@ -65,6 +56,13 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
     let mark = WebSocketEncoder.beginMessage(in: &connection.outbound)
     write(&connection.outbound)
     WebSocketEncoder.endMessage(mark, opcode: .text, in: &connection.outbound)
+    connection.outboundChanged()
+  }
+
+  /// Sends one message whose bytes there are already: its length is known, and nothing is moved.
+  package func send(_ kind: WebSocketMessageKind, _ payload: UnsafeRawBufferPointer) {
+    guard state == .open else { return }
+    WebSocketEncoder.append(kind.opcode, payload, to: &connection.outbound)
     connection.outboundChanged()
   }
 
@@ -110,8 +108,8 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
     switch event {
     case .text(let message):
       if state == .open { handler?.received(message) }
-    case .binary:
-      close(code: 1003, reason: "text frames only")
+    case .binary(let message):
+      if state == .open { handler?.receivedBinary(message) }
     case .ping(let payload):
       guard state == .open, countUseless() else { return }
       WebSocketEncoder.append(.pong, payload, to: &connection.outbound)
@@ -166,7 +164,7 @@ final class WebSocketLink: ConnectionHandler, TimerTarget {
 
   private static let messageTag: UInt32 = 1
 
-  func timerFired(_ tag: UInt32) {
+  package func timerFired(_ tag: UInt32) {
     if tag == Self.messageTag { return messageTimerFired() }
     timer = nil
     switch state {

@@ -15,8 +15,15 @@ extension HTTPRouter {
   private func open(_ connection: Connection, accept: String) -> WebSocketLink {
     WebSocketHandshake.appendResponse(accept: accept, to: &connection.outbound)
     connection.outboundChanged()
-    let link = WebSocketLink(connection: connection, messageBytesLimit: loop.configuration.limits.frameBytes)
+    let service = loop.messageService
+    let link = WebSocketLink(
+      connection: connection, messageBytesLimit: loop.configuration.limits.frameBytes,
+      takesBinary: service?.takesBinary ?? false)
     connection.hand(to: link)
+    if let service {
+      link.start(service.makeHandler(link))
+      return link
+    }
     let session = NativeSession(link: link)
     link.start(session)
     switch refusal {

@@ -11,6 +11,13 @@ public enum WebSocketOpcode: UInt8, Sendable {
   var isControl: Bool { rawValue >= 8 }
 }
 
+/// What a message is, whatever its frames (RFC 6455 §5.6).
+public enum WebSocketMessageKind: Sendable {
+  case text, binary
+
+  public var opcode: WebSocketOpcode { self == .text ? .text : .binary }
+}
+
 /// The peer broke the protocol, or a limit: the code and reason of the close frame it gets.
 public struct WebSocketError: Error, Equatable, Sendable {
   public var closeCode: UInt16
