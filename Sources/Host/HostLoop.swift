@@ -68,12 +68,15 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
     self.peers = peers
     configuration = services.configuration
     results = Self.results(configuration, services)
+    compression = LoopCompression(configuration.websocket, services, logs: eventLoop.index == 0)
   }
 
   var core: Core { services.core }
   var now: Instant { eventLoop.now }
   /// Who stands behind WebSocket links; nil: the native protocol.
   var messageService: MessageService?
+  /// zlib's states for the links of this loop; nil: nothing is compressed.
+  private(set) var compression: LoopCompression?
   /// What is in force on this loop.
   private(set) var configuration: Configuration
 
@@ -81,6 +84,9 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   func adopt(_ configuration: Configuration) {
     // With other bounds what was kept is forgotten.
     if configuration.results != self.configuration.results { results = Self.results(configuration, services) }
+    if configuration.websocket != self.configuration.websocket {
+      compression = LoopCompression(configuration.websocket, services, logs: eventLoop.index == 0)
+    }
     self.configuration = configuration
     services.memory.setLimit(configuration.limits.bufferedBytes)
     sweep()

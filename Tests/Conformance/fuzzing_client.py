@@ -138,7 +138,7 @@ class Player:
             self.running += 1
             factory = CaseFactory(self.url, self.cases[self.waiting.popleft()], self.told)
             reactor.connectTCP(factory.host, factory.port, factory)
-        if not self.running:
+        if not self.running and reactor.running:
             reactor.stop()
 
     def told(self, result: dict) -> None:

@@ -21,6 +21,7 @@ package struct Configuration: Sendable, Equatable {
   package var defaultModel: String?
   package var limits = Limits()
   package var timeouts = Timeouts()
+  package var websocket = WebSocket()
   package var retry = Retry()
   package var breaker = Breaker()
   package var fallback: [Fallback] = []
@@ -193,6 +194,17 @@ extension Configuration {
     /// For what waits for a client (`Pace`).
     package var clientStallMilliseconds: UInt64 = 30_000
     package var drainMilliseconds: UInt64 = 30_000
+    package init() {}
+  }
+
+  /// permessage-deflate (RFC 7692).
+  package struct WebSocket: Sendable, Equatable {
+    package var compression = false
+    package var compressionThresholdBytes = 1024
+    package var compressionRatio = 100
+    package var compressionWindowBits = 15
+    /// Connections that may keep zlib's states between messages.
+    package var takeoverConnections = 0
     package init() {}
   }
 

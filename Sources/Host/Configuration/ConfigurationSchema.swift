@@ -42,6 +42,7 @@ enum ConfigurationSchema {
     ).sample("\"kimi-k2.6\""),
     .object("limits", "What may be at once, and how large; beyond it calls and connections are refused.", Self.limits),
     .object("timeouts", "How long anything may take.", Self.timeouts),
+    .object("websocket", "How WebSocket messages travel.", Self.websocket),
     .object("retry", "Second tries of a call that has emitted nothing.", Self.retry),
     .object("breaker", "When a failing provider is left alone.", Self.breaker),
     .list("fallback", \.fallback, 0...64, "Models that may answer for others. Empty: never.", Self.fallback)
@@ -127,6 +128,24 @@ enum ConfigurationSchema {
       "For a client to take 16 KiB of what waits for it, or all of it."),
     .seconds(
       "drain_seconds", \.timeouts.drainMilliseconds, 0...3_600_000, "For running calls to end when the host stops."),
+  ]
+
+  static let websocket: [Setting<Configuration>] = [
+    .flag(
+      "compression", \.websocket.compression,
+      "Whether clients that offer permessage-deflate get it; needs libz.so.1. Worth it over slow lines only."),
+    .count(
+      "compression_threshold_bytes", \.websocket.compressionThresholdBytes, 0...1_073_741_824, unit: "bytes",
+      "Shorter messages are sent as they are."),
+    .count(
+      "compression_ratio", \.websocket.compressionRatio, 10...1_032, unit: "times",
+      "How much longer a client's message may become, beyond its first MiB; deflate has 1,032 at most."),
+    .count(
+      "compression_window_bits", \.websocket.compressionWindowBits, 9...15, unit: "bits",
+      "The window, as a power of two: 15 takes 40 KiB in and 256 KiB out, 9 takes 8 KiB and 8 KiB."),
+    .count(
+      "compression_takeover_connections", \.websocket.takeoverConnections, 0...1_000_000, unit: "connections",
+      "May keep their windows between messages, and so the memory for them; the others share it."),
   ]
 
   static let retry: [Setting<Configuration>] = [

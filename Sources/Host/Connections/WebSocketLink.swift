@@ -17,6 +17,8 @@ package final class WebSocketLink: ConnectionHandler, TimerTarget {
 
   let connection: Connection
   private var decoder: WebSocketDecoder
+  /// nil: messages are sent as they are.
+  private let deflate: MessageDeflate?
   private var handler: (any MessageHandler)?
   private var state = State.open
   private var timer: TimerID?
@@ -31,9 +33,14 @@ package final class WebSocketLink: ConnectionHandler, TimerTarget {
   /// - Parameters:
   ///   - messageBytesLimit: of one message of the peer; more is refused with 1009.
   ///   - takesBinary: false: a binary frame is refused with 1003.
-  init(connection: Connection, messageBytesLimit: Int, takesBinary: Bool = false) {
+  ///   - deflate: what was agreed on for compression; nil: nothing.
+  init(
+    connection: Connection, messageBytesLimit: Int, takesBinary: Bool = false, deflate: MessageDeflate? = nil
+  ) {
     self.connection = connection
-    decoder = WebSocketDecoder(role: .server, messageBytesLimit: messageBytesLimit, acceptsBinary: takesBinary)
+    self.deflate = deflate
+    decoder = WebSocketDecoder(
+      role: .server, messageBytesLimit: messageBytesLimit, acceptsBinary: takesBinary, deflate: deflate)
     life = PeerLife(now: connection.loop.now)
   }
 
@@ -55,14 +62,22 @@ package final class WebSocketLink: ConnectionHandler, TimerTarget {
     if connection.outbound.allocatedBytes == 0 { connection.borrowBlock() }
     let mark = WebSocketEncoder.beginMessage(in: &connection.outbound)
     write(&connection.outbound)
-    WebSocketEncoder.endMessage(mark, opcode: .text, in: &connection.outbound)
+    if let deflate {
+      deflate.endMessage(mark, opcode: .text, in: &connection.outbound)
+    } else {
+      WebSocketEncoder.endMessage(mark, opcode: .text, in: &connection.outbound)
+    }
     connection.outboundChanged()
   }
 
   /// Sends one message whose bytes there are already: its length is known, and nothing is moved.
   package func send(_ kind: WebSocketMessageKind, _ payload: UnsafeRawBufferPointer) {
     guard state == .open else { return }
-    WebSocketEncoder.append(kind.opcode, payload, to: &connection.outbound)
+    if let deflate {
+      deflate.append(kind.opcode, payload, to: &connection.outbound)
+    } else {
+      WebSocketEncoder.append(kind.opcode, payload, to: &connection.outbound)
+    }
     connection.outboundChanged()
   }
 

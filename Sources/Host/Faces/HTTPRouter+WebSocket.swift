@@ -9,16 +9,26 @@ extension HTTPRouter {
     guard head.path == "/" || head.path == "/ws" else {
       return .reply(.error(404, "there is no WebSocket at this path; use / or /ws"))
     }
-    return .upgrade { [self] connection in open(connection, accept: accept) }
+    let compression = loop.compression
+    switch compression?.answer(head.headers.all("sec-websocket-extensions")) {
+    case .agreed(let terms, let header)?:
+      return .upgrade { [self] connection in
+        open(connection, accept: accept, extensions: header, deflate: compression?.deflate(terms))
+      }
+    case .declined?, nil: return .upgrade { [self] connection in open(connection, accept: accept) }
+    case .malformed?: return .reply(.error(400, "Sec-WebSocket-Extensions is not a list of extensions"))
+    }
   }
 
-  private func open(_ connection: Connection, accept: String) -> WebSocketLink {
-    WebSocketHandshake.appendResponse(accept: accept, to: &connection.outbound)
+  private func open(
+    _ connection: Connection, accept: String, extensions: String? = nil, deflate: MessageDeflate? = nil
+  ) -> WebSocketLink {
+    WebSocketHandshake.appendResponse(accept: accept, extensions: extensions, to: &connection.outbound)
     connection.outboundChanged()
     let service = loop.messageService
     let link = WebSocketLink(
       connection: connection, messageBytesLimit: loop.configuration.limits.frameBytes,
-      takesBinary: service?.takesBinary ?? false)
+      takesBinary: service?.takesBinary ?? false, deflate: deflate)
     connection.hand(to: link)
     if let service {
       link.start(service.makeHandler(link))

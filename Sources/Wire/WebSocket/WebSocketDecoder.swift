@@ -2,7 +2,8 @@ public import Bytes
 
 /// Frames to messages (RFC 6455 §5): unmasks in place, joins fragments, checks UTF-8 as it comes.
 ///
-/// An unfragmented message is handed over where it lies in the input. A decoder between messages owns no memory.
+/// An unfragmented message is handed over where it lies in the input. A compressed one (RFC 7692) is inflated as its
+/// bytes come, and its bytes are let go of. A decoder between messages owns no memory.
 /// One owner, one thread. After it has thrown, the connection is done with.
 public struct WebSocketDecoder: ~Copyable {
   /// Which side decodes: a server takes only masked frames, a client only unmasked ones.
@@ -14,6 +15,13 @@ public struct WebSocketDecoder: ~Copyable {
   private let role: Role
   private let messageBytesLimit: Int
   private let acceptsBinary: Bool
+  /// nil: no message may be compressed.
+  private let deflate: MessageDeflate?
+  private let reservedBits: UInt8
+  /// The frame of a compressed message that is inflated now.
+  private var inflating: InflatingFrame?
+  /// Whether the message of which fragments came is a compressed one.
+  private var isCompressed = false
   /// The kind of a message of which fragments came; nil between messages.
   private var fragmented: WebSocketOpcode?
   private var fragments = 0
@@ -30,10 +38,13 @@ public struct WebSocketDecoder: ~Copyable {
   /// - Parameters:
   ///   - messageBytesLimit: payload bytes of one message; more is refused with 1009 when its head is read.
   ///   - acceptsBinary: false: a binary frame is refused with 1003 at its head.
-  public init(role: Role, messageBytesLimit: Int, acceptsBinary: Bool = true) {
+  ///   - deflate: what was agreed on for compressed messages; nil: they are refused with 1002.
+  public init(role: Role, messageBytesLimit: Int, acceptsBinary: Bool = true, deflate: MessageDeflate? = nil) {
     self.role = role
     self.messageBytesLimit = messageBytesLimit
     self.acceptsBinary = acceptsBinary
+    self.deflate = deflate
+    reservedBits = WebSocketFrameHead.reservedBits & (deflate == nil ? 0xFF : ~WebSocketFrameHead.compressedBit)
   }
 
   /// Whether fragments of a message have come, and its last one has not.
@@ -54,7 +65,14 @@ public struct WebSocketDecoder: ~Copyable {
       joined.removeAll(keeping: 0)
       joinedIsHandedOver = false
     }
-    while let head = try WebSocketFrameHead(input.readable, role: role) {
+    if inflating != nil, let event = try inflate(&input) { return event }
+    while inflating == nil, let head = try WebSocketFrameHead(input.readable, role: role, reserved: reservedBits) {
+      if head.isCompressed || (isCompressed && head.opcode == .continuation) {
+        try begin(head)
+        input.consume(head.headBytes)
+        if let event = try inflate(&input) { return event }
+        continue
+      }
       try check(head)
       let payloadBytes = Int(head.payloadBytes)
       guard input.count - head.headBytes >= payloadBytes else {
@@ -78,18 +96,21 @@ public struct WebSocketDecoder: ~Copyable {
 
   /// What can be refused before the payload is there.
   private func check(_ head: WebSocketFrameHead) throws(WebSocketError) {
-    switch head.opcode {
-    case .continuation:
-      guard fragmented != nil else { throw .violation("a continuation without a message to continue") }
-    case .text, .binary:
-      guard fragmented == nil else { throw .violation("a new message inside a fragmented one") }
-      if head.opcode == .binary && !acceptsBinary {
-        throw WebSocketError(closeCode: 1003, reason: "text frames only")
-      }
-    case .close, .ping, .pong: return
-    }
+    guard !head.opcode.isControl else { return }
+    try checkOrder(head)
     guard head.payloadBytes <= UInt64(messageBytesLimit - joined.count) else {
       throw WebSocketError(closeCode: 1009, reason: "message exceeds limit of \(messageBytesLimit) bytes")
+    }
+  }
+
+  private func checkOrder(_ head: WebSocketFrameHead) throws(WebSocketError) {
+    guard head.opcode != .continuation else {
+      guard fragmented != nil else { throw .violation("a continuation without a message to continue") }
+      return
+    }
+    guard fragmented == nil else { throw .violation("a new message inside a fragmented one") }
+    guard head.opcode == .text || acceptsBinary else {
+      throw WebSocketError(closeCode: 1003, reason: "text frames only")
     }
   }
 
@@ -135,10 +156,7 @@ public struct WebSocketDecoder: ~Copyable {
   private mutating func join(
     _ payload: UnsafeRawBufferPointer, _ fresh: UnsafeRawBufferPointer, isFinal: Bool
   ) throws(WebSocketError) -> WebSocketEvent? {
-    fragments += 1
-    guard fragments <= Self.fragmentsLimit else {
-      throw WebSocketError(closeCode: 1009, reason: "message exceeds limit of \(Self.fragmentsLimit) fragments")
-    }
+    try countFragment()
     let isText = fragmented == .text
     if isText {
       guard validator.validate(fresh), !isFinal || validator.isComplete else { throw .notUTF8 }
@@ -148,6 +166,13 @@ public struct WebSocketDecoder: ~Copyable {
     fragmented = nil
     joinedIsHandedOver = true
     return isText ? .text(joined.readable) : .binary(joined.readable)
+  }
+
+  private mutating func countFragment() throws(WebSocketError) {
+    fragments += 1
+    guard fragments <= Self.fragmentsLimit else {
+      throw WebSocketError(closeCode: 1009, reason: "message exceeds limit of \(Self.fragmentsLimit) fragments")
+    }
   }
 
   /// RFC 6455 §7.4: a code that may be sent, and a reason in UTF-8.
@@ -162,5 +187,60 @@ public struct WebSocketDecoder: ~Copyable {
     let reason = UnsafeRawBufferPointer(rebasing: payload[2...])
     guard UTF8Validator.isValid(reason) else { throw .notUTF8 }
     return .close(code: code, reason: reason)
+  }
+}
+
+// MARK: - Compressed messages
+
+extension WebSocketDecoder {
+  /// What is left of a frame whose payload is inflated as it comes.
+  private struct InflatingFrame {
+    var payloadBytes: Int
+    var mask: UInt32?
+    var offset = 0
+    var isFinal: Bool
+  }
+
+  /// Takes the head of a compressed message's frame.
+  private mutating func begin(_ head: WebSocketFrameHead) throws(WebSocketError) {
+    guard let deflate else { return }
+    try checkOrder(head)
+    if head.opcode != .continuation {
+      try deflate.begin()
+      fragmented = head.opcode
+      isCompressed = true
+      fragments = 0
+    }
+    guard deflate.allows(head.payloadBytes, messageBytesLimit: messageBytesLimit) else {
+      throw WebSocketError(closeCode: 1009, reason: "message exceeds limit of \(messageBytesLimit) bytes")
+    }
+    try countFragment()
+    inflating = InflatingFrame(payloadBytes: Int(head.payloadBytes), mask: head.mask, isFinal: head.isFinal)
+  }
+
+  /// Inflates what has come of the frame; nil: the message goes on.
+  private mutating func inflate(_ input: inout ByteBuffer) throws(WebSocketError) -> WebSocketEvent? {
+    guard var frame = inflating, let deflate else { return nil }
+    let count = min(frame.payloadBytes - frame.offset, input.count)
+    let fresh = UnsafeMutableRawBufferPointer(rebasing: input.readableMutable[..<count])
+    if let mask = frame.mask { WebSocketMask.apply(mask, to: fresh, offset: frame.offset) }
+    let before = joined.count
+    try deflate.inflate(UnsafeRawBufferPointer(fresh), into: &joined, messageBytesLimit: messageBytesLimit)
+    input.consume(count)
+    frame.offset += count
+    let isWhole = frame.offset == frame.payloadBytes
+    inflating = isWhole ? nil : frame
+    let isLast = isWhole && frame.isFinal
+    if isLast { try deflate.end(&joined, messageBytesLimit: messageBytesLimit) }
+    let isText = fragmented == .text
+    if isText {
+      let text = UnsafeRawBufferPointer(rebasing: joined.readable[before...])
+      guard validator.validate(text), !isLast || validator.isComplete else { throw .notUTF8 }
+    }
+    guard isLast else { return nil }
+    fragmented = nil
+    isCompressed = false
+    joinedIsHandedOver = true
+    return isText ? .text(joined.readable) : .binary(joined.readable)
   }
 }

@@ -3,12 +3,13 @@ import Glibc
 
 /// Messages to frames (RFC 6455 §5.2), written straight into a buffer. Never fragments.
 public enum WebSocketEncoder {
-  /// A server's frame.
+  /// A server's frame; `isCompressed` marks a message of permessage-deflate (RFC 7692 §6.1).
   public static func append(
-    _ opcode: WebSocketOpcode, _ payload: UnsafeRawBufferPointer, to buffer: inout ByteBuffer
+    _ opcode: WebSocketOpcode, _ payload: UnsafeRawBufferPointer, isCompressed: Bool = false,
+    to buffer: inout ByteBuffer
   ) {
     buffer.reserve(payload.count + 10)
-    appendHead(opcode, payload.count, mask: nil, to: &buffer)
+    appendHead(opcode, payload.count, mask: nil, isCompressed: isCompressed, to: &buffer)
     buffer.append(payload)
   }
 
@@ -70,10 +71,10 @@ public enum WebSocketEncoder {
   }
 
   private static func appendHead(
-    _ opcode: WebSocketOpcode, _ count: Int, mask: UInt32?, to buffer: inout ByteBuffer
+    _ opcode: WebSocketOpcode, _ count: Int, mask: UInt32?, isCompressed: Bool = false, to buffer: inout ByteBuffer
   ) {
     let masked: UInt8 = mask == nil ? 0 : 0x80
-    buffer.append(0x80 | opcode.rawValue)
+    buffer.append(0x80 | (isCompressed ? WebSocketFrameHead.compressedBit : 0) | opcode.rawValue)
     switch count {
     case ...125: buffer.append(masked | UInt8(count))
     case ...65_535:

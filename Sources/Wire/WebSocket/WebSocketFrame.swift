@@ -31,6 +31,7 @@ public struct WebSocketError: Error, Equatable, Sendable {
   static func violation(_ reason: String) -> WebSocketError { WebSocketError(closeCode: 1002, reason: reason) }
 
   static let notUTF8 = WebSocketError(closeCode: 1007, reason: "text is not UTF-8")
+  static let notDeflate = WebSocketError(closeCode: 1007, reason: "a compressed message is not what RFC 1951 has")
 }
 
 /// What a decoder found. Payloads are borrowed until the next call of the decoder.
@@ -53,19 +54,32 @@ public enum WebSocketEvent {
 
 /// The head of a frame, before its payload.
 struct WebSocketFrameHead {
+  static let reservedBits: UInt8 = 0x70
+  static let compressedBit: UInt8 = 0x40
+
   var isFinal: Bool
+  /// RSV1: a compressed message begins (RFC 7692 §6).
+  var isCompressed: Bool
   var opcode: WebSocketOpcode
   var mask: UInt32?
   var payloadBytes: UInt64
   var headBytes: Int
 
   /// nil: more bytes are needed. Throws as soon as the bytes that are there are wrong.
-  init?(_ bytes: UnsafeRawBufferPointer, role: WebSocketDecoder.Role) throws(WebSocketError) {
+  ///
+  /// - Parameter reserved: the bits that no extension has been agreed on for.
+  init?(
+    _ bytes: UnsafeRawBufferPointer, role: WebSocketDecoder.Role, reserved: UInt8 = WebSocketFrameHead.reservedBits
+  ) throws(WebSocketError) {
     guard bytes.count >= 1 else { return nil }
     let first = bytes[0]
-    guard first & 0x70 == 0 else { throw .violation("a reserved bit is set and no extension was agreed on") }
+    guard first & reserved == 0 else { throw .violation("a reserved bit is set and no extension was agreed on") }
     guard let opcode = WebSocketOpcode(rawValue: first & 0x0F) else {
       throw .violation("opcode \(first & 0x0F) is reserved")
+    }
+    isCompressed = first & Self.compressedBit != 0
+    if isCompressed && opcode != .text && opcode != .binary {
+      throw .violation("a frame is marked as compressed that begins no message")
     }
     isFinal = first & 0x80 != 0
     self.opcode = opcode

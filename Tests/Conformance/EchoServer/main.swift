@@ -20,6 +20,10 @@ final class Echo: MessageHandler {
 var configuration = Configuration()
 configuration.limits.connections = 10_000
 configuration.limits.connectionsPerAddress = 10_000
+// Every message that is worth it, with contexts that are kept.
+configuration.websocket.compression = true
+configuration.websocket.compressionThresholdBytes = 0
+configuration.websocket.takeoverConnections = 10_000
 
 let log = Log(level: .warning)
 let eventLoop = try EventLoop(index: 0)

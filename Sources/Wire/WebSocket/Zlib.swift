@@ -1,0 +1,248 @@
+import Bytes
+import Glibc
+import Synchronization
+
+/// zlib, opened at run time, with the functions that permessage-deflate uses.
+///
+/// Thread: any. It is never closed.
+public final class Zlib: @unchecked Sendable {  // Immutable after `init`.
+  public enum LoadError: Error, Equatable, CustomStringConvertible {
+    case missing(String)
+    case symbolMissing(String)
+
+    public var description: String {
+      switch self {
+      case .missing(let reason): "cannot load libz.so.1: \(reason); install the Debian package zlib1g"
+      case .symbolMissing(let name): "libz.so.1 has no \(name); install the Debian package zlib1g, 1.2.6 or later"
+      }
+    }
+  }
+
+  typealias Stream = UnsafeMutableRawPointer
+
+  let version: UnsafePointer<CChar>
+  let inflateInit: @convention(c) (Stream, Int32, UnsafePointer<CChar>, Int32) -> Int32
+  let inflate: @convention(c) (Stream, Int32) -> Int32
+  let inflateReset: @convention(c) (Stream) -> Int32
+  let inflateResetKeep: @convention(c) (Stream) -> Int32
+  let inflateEnd: @convention(c) (Stream) -> Int32
+  let deflateInit: @convention(c) (Stream, Int32, Int32, Int32, Int32, Int32, UnsafePointer<CChar>, Int32) -> Int32
+  let deflate: @convention(c) (Stream, Int32) -> Int32
+  let deflateReset: @convention(c) (Stream) -> Int32
+  let deflateEnd: @convention(c) (Stream) -> Int32
+
+  private static let loaded = Mutex<Zlib?>(nil)
+
+  /// Opens zlib; from the second time on returns the same.
+  public static func load() throws(LoadError) -> Zlib {
+    let result = loaded.withLock { loaded -> Result<Zlib, LoadError> in
+      if let loaded { return .success(loaded) }
+      do throws(LoadError) {
+        let library = try Zlib("libz.so.1")
+        loaded = library
+        return .success(library)
+      } catch {
+        return .failure(error)
+      }
+    }
+    return try result.get()
+  }
+
+  init(_ name: String) throws(LoadError) {
+    guard let library = dlopen(name, RTLD_NOW | RTLD_LOCAL) else {
+      throw .missing(dlerror().map { String(cString: $0) } ?? "no reason given")
+    }
+    func function<Function>(_ name: String) throws(LoadError) -> Function {
+      guard let symbol = dlsym(library, name) else { throw .symbolMissing(name) }
+      return unsafeBitCast(symbol, to: Function.self)
+    }
+    let zlibVersion: @convention(c) () -> UnsafePointer<CChar>? = try function("zlibVersion")
+    guard let version = zlibVersion() else { throw .symbolMissing("zlibVersion") }
+    self.version = version
+    inflateInit = try function("inflateInit2_")
+    inflate = try function("inflate")
+    inflateReset = try function("inflateReset")
+    inflateResetKeep = try function("inflateResetKeep")
+    inflateEnd = try function("inflateEnd")
+    deflateInit = try function("deflateInit2_")
+    deflate = try function("deflate")
+    deflateReset = try function("deflateReset")
+    deflateEnd = try function("deflateEnd")
+  }
+}
+
+/// `z_stream` as zlib's binary interface has it on 64 bits (zlib.h); zlib keeps its address, so it does not move.
+struct ZlibStream {
+  var nextIn: UnsafePointer<UInt8>?
+  var availableIn: UInt32 = 0
+  var totalIn: UInt = 0
+  var nextOut: UnsafeMutablePointer<UInt8>?
+  var availableOut: UInt32 = 0
+  var totalOut: UInt = 0
+  var message: UnsafePointer<CChar>?
+  var state: UnsafeMutableRawPointer?
+  var allocate: UnsafeMutableRawPointer?
+  var free: UnsafeMutableRawPointer?
+  var opaque: UnsafeMutableRawPointer?
+  var dataType: Int32 = 0
+  var adler: UInt = 0
+  var reserved: UInt = 0
+
+  static let bytes = Int32(MemoryLayout<ZlibStream>.size)
+
+  // Numbers of zlib.h.
+  static let syncFlush: Int32 = 2
+  static let ok: Int32 = 0
+  static let streamEnd: Int32 = 1
+  static let bufferError: Int32 = -5
+  static let deflated: Int32 = 8
+  static let defaultStrategy: Int32 = 0
+  /// `data_type` between two blocks, with no bit of the last byte unused and not behind a last block.
+  static let betweenBlocks: Int32 = 128
+}
+
+/// One stream of compressed bytes, read (RFC 1951). Owns the memory of zlib's state: 7 KiB, and the window from the
+/// first byte on. Thread: one.
+final class Inflater {
+  enum Outcome: Equatable {
+    /// All input is read.
+    case drained
+    /// There is more output than `limit` lets in.
+    case full
+    case corrupt
+  }
+
+  private let zlib: Zlib
+  private let stream: UnsafeMutablePointer<ZlibStream>
+
+  /// nil: no memory.
+  init?(_ zlib: Zlib, windowBits: Int) {
+    self.zlib = zlib
+    stream = .allocate(capacity: 1)
+    stream.initialize(to: ZlibStream())
+    guard zlib.inflateInit(stream, -Int32(windowBits), zlib.version, ZlibStream.bytes) == ZlibStream.ok else {
+      stream.deallocate()
+      return nil
+    }
+  }
+
+  deinit {
+    _ = zlib.inflateEnd(stream)
+    stream.deallocate()
+  }
+
+  /// Forgets the window.
+  func reset() { _ = zlib.inflateReset(stream) }
+
+  /// Whether the input so far ends where a block ends, at a whole byte.
+  var isBetweenBlocks: Bool { stream.pointee.dataType == ZlibStream.betweenBlocks }
+
+  /// Appends to `output` what `input` makes; `output` never holds more than `limit` bytes.
+  func inflate(_ input: UnsafeRawBufferPointer, into output: inout ByteBuffer, limit: Int) -> Outcome {
+    stream.pointee.nextIn = input.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    stream.pointee.availableIn = UInt32(input.count)
+    defer { stream.pointee.nextIn = nil }
+    while true {
+      let outcome = output.count < limit ? fill(&output, limit) : probe()
+      if let outcome { return outcome }
+    }
+  }
+
+  /// One step into the output's memory; nil: go on.
+  private func fill(_ output: inout ByteBuffer, _ limit: Int) -> Outcome? {
+    let expected = min(max(4 * Int(stream.pointee.availableIn), Self.leastRoom), Self.mostRoom)
+    let room = output.writable(min(expected, limit - output.count))
+    let size = min(room.count, limit - output.count)
+    let status = step(room.baseAddress, size)
+    output.commit(size - Int(stream.pointee.availableOut))
+    return outcome(status)
+  }
+
+  /// Output is as large as it may be: is there more?
+  private func probe() -> Outcome? {
+    var byte: UInt8 = 0
+    let status = withUnsafeMutableBytes(of: &byte) { step($0.baseAddress, 1) }
+    return stream.pointee.availableOut == 0 ? .full : outcome(status)
+  }
+
+  private func step(_ room: UnsafeMutableRawPointer?, _ size: Int) -> Int32 {
+    stream.pointee.nextOut = room?.assumingMemoryBound(to: UInt8.self)
+    stream.pointee.availableOut = UInt32(size)
+    return zlib.inflate(stream, ZlibStream.syncFlush)
+  }
+
+  private func outcome(_ status: Int32) -> Outcome? {
+    switch status {
+    case ZlibStream.ok:
+      // Room that was left says that no output waits.
+      return stream.pointee.availableIn == 0 && stream.pointee.availableOut > 0 ? .drained : nil
+    case ZlibStream.streamEnd:
+      // A last block ends no message (RFC 7692 §7.2.3.4): the next one follows, with the window as it is.
+      _ = zlib.inflateResetKeep(stream)
+      return stream.pointee.availableIn == 0 ? .drained : nil
+    // No input, or nothing to do with it.
+    case ZlibStream.bufferError: return .drained
+    default: return .corrupt
+    }
+  }
+
+  private static let leastRoom = 256
+  private static let mostRoom = 64 << 10
+}
+
+/// One stream of bytes, compressed (RFC 1951). Owns the memory of zlib's state: 256 KiB with 15 bits, 16 KiB with 9.
+/// Thread: one.
+final class Deflater {
+  private let zlib: Zlib
+  private let stream: UnsafeMutablePointer<ZlibStream>
+
+  /// The fastest level: an event loop waits for it.
+  private static let level: Int32 = 1
+
+  /// nil: no memory.
+  init?(_ zlib: Zlib, windowBits: Int) {
+    self.zlib = zlib
+    stream = .allocate(capacity: 1)
+    stream.initialize(to: ZlibStream())
+    // The hash table is as large as its window: 8, zlib's default, with 15 bits.
+    let memory = Int32(max(1, windowBits - 7))
+    let status = zlib.deflateInit(
+      stream, Self.level, ZlibStream.deflated, -Int32(windowBits), memory, ZlibStream.defaultStrategy, zlib.version,
+      ZlibStream.bytes)
+    guard status == ZlibStream.ok else {
+      stream.deallocate()
+      return nil
+    }
+  }
+
+  deinit {
+    _ = zlib.deflateEnd(stream)
+    stream.deallocate()
+  }
+
+  /// Forgets the window.
+  func reset() { _ = zlib.deflateReset(stream) }
+
+  /// Appends `input`, which is not empty, as a message (RFC 7692 §7.2.1): flushed, and without the four bytes that every
+  /// flush ends with. false: zlib failed, and `output` is of no use.
+  func deflate(_ input: UnsafeRawBufferPointer, into output: inout ByteBuffer) -> Bool {
+    stream.pointee.nextIn = input.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    stream.pointee.availableIn = UInt32(input.count)
+    defer { stream.pointee.nextIn = nil }
+    let before = output.count
+    repeat {
+      let room = output.writable(max(Self.leastRoom, input.count / 4))
+      let size = min(room.count, Int(Int32.max))
+      stream.pointee.nextOut = room.baseAddress?.assumingMemoryBound(to: UInt8.self)
+      stream.pointee.availableOut = UInt32(size)
+      let status = zlib.deflate(stream, ZlibStream.syncFlush)
+      guard status == ZlibStream.ok || status == ZlibStream.bufferError else { return false }
+      output.commit(size - Int(stream.pointee.availableOut))
+    } while stream.pointee.availableOut == 0
+    guard output.count - before >= 4 else { return false }
+    output.truncate(to: output.count - 4)
+    return true
+  }
+
+  private static let leastRoom = 512
+}
