@@ -85,7 +85,7 @@ let package = Package(
       swiftSettings: settings),
     // The host's WebSocket with an echo behind it: `make conformance`.
     .executableTarget(
-      name: "websocket-echo", dependencies: ["Host", "Wire"], path: "Tests/Conformance/EchoServer",
+      name: "websocket-echo", dependencies: ["Host", "Wire", "Bytes"], path: "Tests/Conformance/EchoServer",
       swiftSettings: settings),
     tests(of: "Bytes"),
     tests(of: "JSON", dependencies: ["Bytes"]),

@@ -15,8 +15,14 @@ final class Echo: MessageHandler {
   func linkClosed() {}
 }
 
-// websocket-echo: the host's own WebSocket with an echo behind it, for the conformance suites. Listens on a free port
-// of 127.0.0.1, prints `listening PORT`, and ends with its standard input.
+// websocket-echo [limit BYTES]: the host's own WebSocket with an echo behind it, for the conformance suites. Listens on a
+// free port of 127.0.0.1, prints `listening PORT`, and ends with its standard input.
+// websocket-echo decode: the decoder alone, line by line.
+if CommandLine.arguments.dropFirst() == ["decode"] {
+  try StreamReader.run()
+  exit(0)
+}
+
 var configuration = Configuration()
 configuration.limits.connections = 10_000
 configuration.limits.connectionsPerAddress = 10_000
@@ -24,6 +30,9 @@ configuration.limits.connectionsPerAddress = 10_000
 configuration.websocket.compression = true
 configuration.websocket.compressionThresholdBytes = 0
 configuration.websocket.takeoverConnections = 10_000
+if CommandLine.arguments.count == 3, let bytes = Int(CommandLine.arguments[2]) {
+  configuration.limits.frameBytes = bytes
+}
 
 let log = Log(level: .warning)
 let eventLoop = try EventLoop(index: 0)
