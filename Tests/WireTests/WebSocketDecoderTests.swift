@@ -54,10 +54,36 @@ struct WebSocketDecoderTests {
     #expect(decode(bytes, pieces: Array(repeating: 1, count: bytes.count)).error?.closeCode == code)
   }
 
-  @Test(arguments: [1000, 1003, 1007, 1011, 1012, 1014, 3000, 4999] as [UInt16])
-  func `close codes that may be sent are taken`(code: UInt16) {
-    let bytes = frame(8, [UInt8(code >> 8), UInt8(code & 255)])
-    #expect(decode(bytes).events == [.close(code, "")])
+  @Test func `of all close codes those that may be sent are taken, and no others`() {
+    let allowed = Set<UInt16>(1000...1003).union(1007...1014).union(3000...4999)
+    for code in UInt16.min...UInt16.max {
+      let seen = decode(frame(8, [UInt8(code >> 8), UInt8(code & 255)]))
+      let isRight = allowed.contains(code) ? seen.events == [.close(code, "")] : seen.error?.closeCode == 1002
+      #expect(isRight, "code \(code)")
+    }
+  }
+
+  @Test(
+    arguments: [1, 2, 0] as [UInt8],
+    [126, 65_536, 1 << 31, 1 << 32, 1 << 62, 1 << 63 - 1, 1 << 63, UInt64.max] as [UInt64])
+  func `a length that no memory has is refused at its head, also inside a message`(opcode: UInt8, length: UInt64) {
+    var head: [UInt8] = opcode == 0 ? frame(2, [0x61, 0x62], final: false) : []
+    head += [0x80 | opcode, 0xFF] + (0..<8).map { UInt8(truncatingIfNeeded: length >> (56 - 8 * $0)) }
+    // Below what needs 64 bits, and with the top bit, the way of writing is wrong, whatever the limit.
+    let code: UInt16 = length <= 65_535 || length >> 63 == 1 ? 1002 : 1009
+    for pieces in [[head.count + 4], Array(repeating: 1, count: head.count + 4)] {
+      let seen = decode(head + [1, 2, 3, 4], pieces: pieces, limit: 1_000)
+      #expect(seen.error?.closeCode == code && seen.events.isEmpty)
+    }
+  }
+
+  @Test(arguments: [8, 9, 10] as [UInt8])
+  func `a control frame may have 125 bytes, and no long length`(opcode: UInt8) {
+    let code: [UInt8] = opcode == 8 ? [0x03, 0xE8] : []
+    let longest = code + [UInt8](repeating: 0x61, count: 125 - code.count)
+    #expect(decode(frame(opcode, longest)).events.count == 1)
+    #expect(decode([0x80 | opcode, 0xFE]).error?.closeCode == 1002)
+    #expect(decode([0x80 | opcode, 0xFF]).error?.closeCode == 1002)
   }
 
   @Test func `bad UTF-8 fails before its frame is whole`() {

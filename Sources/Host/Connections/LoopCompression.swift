@@ -9,14 +9,17 @@ final class LoopCompression {
   private let keepersLimit: Int
 
   /// nil: it is switched off, or there is no zlib, which the log then says if `logs`.
-  init?(_ settings: Configuration.WebSocket, _ services: HostServices, logs: Bool) {
+  init?(
+    _ settings: Configuration.WebSocket, _ services: HostServices, logs: Bool,
+    load: () throws(Zlib.LoadError) -> Zlib = Zlib.load
+  ) {
     guard settings.compression else { return nil }
     self.settings = settings
     // Each loop has its share; the first has what does not divide.
     let share = settings.takeoverConnections / max(1, services.loopCount)
     keepersLimit = logs ? settings.takeoverConnections - share * (max(1, services.loopCount) - 1) : share
     do {
-      contexts = DeflateContexts(zlib: try Zlib.load())
+      contexts = DeflateContexts(zlib: try load())
     } catch {
       if logs { services.log.warning("WebSocket messages are not compressed", ("reason", "\(error)")) }
       return nil
