@@ -2,7 +2,7 @@
 /// request. Requests are not counted here; `rates` are for those.
 package struct FloodGuard: Equatable, Sendable {
   /// Far beyond what a client does that is only wrong, far below what keeps a loop busy.
-  package static let rate = TokenBucket.Rate(burst: 2_000, perSecond: 100)
+  package static let rate = TokenBucket.Rate(burst: 256, perSecond: 32)
 
   private var bucket = TokenBucket()
 

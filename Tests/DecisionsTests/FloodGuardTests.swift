@@ -18,9 +18,9 @@ import Testing
   @Test func `then as many as flow in`() {
     var flood = FloodGuard()
     _ = taken(&flood, of: FloodGuard.rate.burst, at: start)
-    let soon = taken(&flood, of: 10, at: start.advanced(milliseconds: 9))
+    let soon = taken(&flood, of: 10, at: start.advanced(milliseconds: 31))
     #expect(soon == 0)
-    let later = taken(&flood, of: 10, at: start.advanced(milliseconds: 50))
+    let later = taken(&flood, of: 10, at: start.advanced(milliseconds: 157))
     #expect(later == 5)
   }
 }

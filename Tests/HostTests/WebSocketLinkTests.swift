@@ -169,7 +169,7 @@ struct WebSocketLinkTests {
       try #require(sent < 10 * FloodGuard.rate.burst)
     }
     #expect(sent > FloodGuard.rate.burst)
-    let reason = "more than 2000 pings, pongs and refused messages at once, or 100 a second"
+    let reason = "more than 256 pings, pongs and refused messages at once, or 32 a second"
     #expect(events.dropLast().last == .close(code: 1008, reason: reason))
     bench.expectNothingHeld()
   }

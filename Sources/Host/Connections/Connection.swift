@@ -114,11 +114,19 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   }
 
   private func read() {
-    // A rest of a message is continued where it lies; otherwise the loop's scratch is borrowed.
-    let borrowsScratch = inbound.isEmpty
+    // The loop's scratch is borrowed; a small rest of before goes in front. A large one is continued where it lies, by
+    // reads of its own size, so that memory grows with what has come.
+    let borrowsScratch = inbound.count <= ConnectionLimits.smallRestBytes
     var buffer = borrowsScratch ? exchange(&loop.scratch) : exchange(&inbound)
-    let room = buffer.writable(ConnectionLimits.readBytes)
-    switch transport.read(into: room, limit: ConnectionLimits.readBytes) {
+    var limit = ConnectionLimits.readBytes
+    if borrowsScratch {
+      buffer.append(inbound.readable)
+      inbound.removeAll()
+    } else {
+      limit = min(limit, max(ConnectionLimits.smallestReadBytes, buffer.count))
+    }
+    let room = buffer.writable(limit)
+    switch transport.read(into: room, limit: limit) {
     case .bytes(let count):
       buffer.commit(count)
       hand(&buffer)
@@ -143,13 +151,14 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   /// Puts the buffer back where it came from; what is left over stays with the connection.
   private func keep(_ buffer: inout ByteBuffer, borrowsScratch: Bool) {
     if state == .closed { buffer.removeAll() }
-    if borrowsScratch {
-      if !buffer.isEmpty { inbound.append(buffer.readable) }
-      buffer.removeAll(keeping: 4 * ConnectionLimits.readBytes)
-      loop.scratch = exchange(&buffer)
-    } else if !buffer.isEmpty {
+    if borrowsScratch || buffer.count <= ConnectionLimits.smallRestBytes {
+      if buffer.isEmpty { inbound.removeAll(keeping: 0) } else { inbound.append(buffer.readable) }
+    } else {
       inbound = exchange(&buffer)
     }
+    guard borrowsScratch else { return }
+    buffer.removeAll(keeping: 4 * ConnectionLimits.readBytes)
+    loop.scratch = exchange(&buffer)
   }
 
   private func endOfStream() {
@@ -208,6 +217,20 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   func proceed() {
     proceedsWhenSent = true
     outboundChanged()
+  }
+
+  /// The handler has had its share of the turn: the rest of what was read comes again when others have had theirs.
+  func postpone() {
+    hold()
+    loop.postponed.add(self)
+  }
+
+  /// After `postpone`: hands on what was left.
+  func goOn() {
+    isHeld = false
+    guard state == .open, !isCongested else { return }
+    watch(interest.union(.read))
+    processRest()
   }
 
   private func endHold() {
@@ -336,7 +359,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
 
   private func resumeReading() {
     guard case .secured(let tls) = transport, tls.readWaitsToWrite, state != .closed else { return }
-    if state != .open || !isCongested { watch(interest.union(.read)) }
+    if state != .open || (!isCongested && !isHeld) { watch(interest.union(.read)) }
     if interest.contains(.read) { read() }
   }
 

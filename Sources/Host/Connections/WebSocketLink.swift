@@ -96,14 +96,19 @@ package final class WebSocketLink: ConnectionHandler, TimerTarget {
   func received(_ buffer: inout ByteBuffer, on connection: Connection) {
     life.heard(now: loop.now)
     messagePace?.move(buffer.count - restBytes)
+    var left = ConnectionLimits.messagesPerTurn
     do {
-      while state != .closed, !connection.isCongested, let event = try decoder.next(&buffer) { take(event) }
+      while state != .closed, !connection.isCongested, left > 0, let event = try decoder.next(&buffer) {
+        take(event)
+        left -= 1
+      }
     } catch {
       fail(error)
       buffer.removeAll()
     }
     restBytes = buffer.count
     watchMessage()
+    if left == 0, connection.isOpen, !connection.isCongested { connection.postpone() }
   }
 
   /// A message that has begun must go on, or its beginning could be kept here for ever.
@@ -147,7 +152,6 @@ package final class WebSocketLink: ConnectionHandler, TimerTarget {
   func countUseless() -> Bool {
     if flood.take(now: loop.now) { return true }
     let rate = FloodGuard.rate
-    loop.warn("Closed a client that floods", [("code", "1008"), ("peer", "\(connection.peer)")])
     fail(
       WebSocketError(
         closeCode: 1008,
@@ -156,20 +160,28 @@ package final class WebSocketLink: ConnectionHandler, TimerTarget {
   }
 
   /// The peer broke the protocol: it is told with what, and not listened to any longer.
-  private func fail(_ error: WebSocketError) {
+  private func fail(_ error: WebSocketError, isKnown: Bool = false) {
     if state == .open {
+      if !isKnown { logClose(error) }
       WebSocketEncoder.appendClose(code: error.closeCode, reason: error.reason, to: &connection.outbound)
       connection.outboundChanged()
     }
     finish()
   }
 
+  private func logClose(_ error: WebSocketError) {
+    loop.warn(
+      "Closed a WebSocket", kind: "\(error.closeCode)",
+      [("code", "\(error.closeCode)"), ("reason", error.reason), ("peer", "\(connection.peer)")])
+  }
+
   func backlogCleared() { handler?.backlogCleared() }
   var heldBytes: Int { decoder.heldBytes }
 
+  /// What the connection held has been logged.
   func shed(_ reason: String) {
     decoder = WebSocketDecoder(role: .server, messageBytesLimit: 0)
-    fail(WebSocketError(closeCode: 1008, reason: reason))
+    fail(WebSocketError(closeCode: 1008, reason: reason), isKnown: true)
   }
 
   func drain(isOver: Bool) { handler?.drain(isOver: isOver) }
@@ -211,9 +223,6 @@ package final class WebSocketLink: ConnectionHandler, TimerTarget {
       armMessageTimer(at: askAt)
     case .tooSlow:
       let seconds = CallError.seconds(messageNanoseconds)
-      loop.warn(
-        "Closed a client whose message does not go on",
-        [("code", "1008"), ("message_seconds", seconds), ("peer", "\(connection.peer)")])
       fail(
         WebSocketError(closeCode: 1008, reason: "timeouts.message_seconds: the message did not go on for \(seconds) s"))
     }

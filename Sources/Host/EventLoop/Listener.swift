@@ -49,7 +49,7 @@ package final class Listener: DescriptorHandler, TimerTarget {
   }
 
   /// Connections accepted before others on the loop have their turn.
-  private static let acceptsPerTurn = 64
+  private static let acceptsPerTurn = 16
   private static let restMilliseconds: UInt64 = 100
   static let backlog: Int32 = 1_024
 
@@ -120,7 +120,7 @@ package final class Listener: DescriptorHandler, TimerTarget {
     let accepted = acceptDescriptor(&storage)
     if accepted >= 0 {
       let peer = SocketAddress(storage)
-      if peer.family != .unix { Self.setNoDelay(accepted) }
+      if peer.family != .unix { Self.prepare(accepted) }
       accept(AcceptedSocket(fd: accepted, peer: peer))
       return true
     }
@@ -178,9 +178,15 @@ package final class Listener: DescriptorHandler, TimerTarget {
 
   private static func openSpare() -> Int32 { clinux_open("/dev/null", O_RDONLY | O_CLOEXEC, 0) }
 
-  private static func setNoDelay(_ descriptor: Int32) {
+  /// What a socket buffers that the network has not taken: a client which reads nothing would make the kernel keep
+  /// megabytes (tcp(7), TCP_NOTSENT_LOWAT).
+  private static let unsentBytes: Int32 = 128 << 10
+
+  private static func prepare(_ descriptor: Int32) {
     var on: Int32 = 1
+    var unsent = unsentBytes
     // Cannot fail on a TCP socket; on one that is already reset the first read will say so.
     setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+    setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, &unsent, socklen_t(MemoryLayout<Int32>.size))
   }
 }

@@ -84,10 +84,11 @@ extension NativeSession {
     countRefusal(error)
   }
 
-  /// A client whose messages are all refused for what they are must not keep the loop busy with them for ever.
+  /// A client whose messages are all refused for what they are must not keep the loop busy with them for ever. What is
+  /// refused for what others do, or for its rate, may be tried again at will.
   func countRefusal(_ error: CallError) {
     switch error.code {
-    case .overCapacity, .serviceUnavailable, .duplicate: break
+    case .overCapacity, .serviceUnavailable, .duplicate, .rateLimited: break
     default: link.countUseless()
     }
   }
