@@ -82,6 +82,8 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   }
 
   var isOpen: Bool { state == .open }
+  /// Bytes that came and that the handler has not taken.
+  var unreadBytes: Int { inbound.count }
 
   /// Begins to read. Throws, with the descriptor closed, when the loop cannot watch it.
   func start(_ handler: any ConnectionHandler) throws(EventLoopError) {

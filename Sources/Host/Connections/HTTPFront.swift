@@ -21,6 +21,9 @@ final class HTTPFront: ConnectionHandler, TimerTarget {
   private var answer: HTTPAnswer?
   private var handler: (any HTTPRequestHandler)?
   private var requests = 0
+  /// Whether the client waits for a 100. Whether it sends its body after another answer is its own choice, so that where
+  /// its next request begins would be anyone's guess (RFC 9110 §10.1.1).
+  private var owesContinue = false
   /// Whether nothing more is read here.
   private var isDone = false
 
@@ -80,21 +83,20 @@ final class HTTPFront: ConnectionHandler, TimerTarget {
     guard head.expectation != .unknown else {
       throw HTTPError(status: 417, reason: "the only expectation that is met is 100-continue")
     }
+    owesContinue = head.expectation == .continue && head.bodyLength != .none
     switch responder.decide(head) {
-    case .reply(var reply):
-      // Whether a client that waits for the 100 sends its body after another answer is its own choice, so that where
-      // the next request begins would be anyone's guess (RFC 9110 §10.1.1).
-      if head.expectation == .continue, head.bodyLength != .none { reply.closes = true }
+    case .reply(let reply):
       if let reason = reply.refusal { logRefusal(reply.status, reason, answer.requestID) }
       answer.send(reply)
     case .handle(let handler, let bodyBytesLimit):
       try stream.takeBody(upTo: bodyBytesLimit)
       self.handler = handler
       handler.began(answer)
-      if head.expectation == .continue, head.bodyLength != .none, answer.isAwaited, !hasMore {
+      if owesContinue, answer.isAwaited, !hasMore {
         HTTPResponse.appendContinue(to: &connection.outbound)
         connection.outboundChanged()
       }
+      owesContinue = false
     case .upgrade(let leave):
       self.answer = nil
       answer.cutOff()
@@ -119,7 +121,9 @@ final class HTTPFront: ConnectionHandler, TimerTarget {
   ///
   /// - Parameter isWhole: the answer ends at once, so that what is left of the request's body is dropped.
   func mayGoOn(after head: HTTPRequestHead, isWhole: Bool) -> Bool {
-    guard head.keepsAlive, requests < Self.requestsPerConnection, !loop.isDraining else { return false }
+    guard head.keepsAlive, !owesContinue, requests < Self.requestsPerConnection, !loop.isDraining else {
+      return false
+    }
     return !isWhole || stream.dropBody()
   }
 
