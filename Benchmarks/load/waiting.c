@@ -75,7 +75,7 @@ static void release(void) {
 }
 
 static void ask_live(void) {
-  static const char request[] = "GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+  static const char request[] = "GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
   static int source;
   char answer[1024];
   size_t have = 0;

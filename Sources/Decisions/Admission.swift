@@ -1,8 +1,8 @@
-/// Which call may run: the global, provider and session limits, the leases that were given, each provider's breaker,
+/// Which call may run: the global, provider, session and principal limits, the leases that were given, each provider's breaker,
 /// and the bounded queues.
 ///
 /// Plain data with time passed in; `Core` guards it. A call that waits holds a place of its session, and nothing else:
-/// a session's limit counts what runs and what waits. Nobody waits who may run. The waiters of a provider leave in fair
+/// a session's limit counts what runs and what waits, and so does a principal's over all its sessions. Nobody waits who may run. The waiters of a provider leave in fair
 /// order (`FairQueue`); when only the host's limit was in the way, the provider whose first waiter came first is served.
 package struct Admission {
   /// What one provider may have at once, and how many may wait for it (0: none).
@@ -24,20 +24,25 @@ package struct Admission {
     package var ticket: Ticket
     package var provider: Int
     package var session: Int
+    /// nil: there are none.
+    package var principal: Int?
     /// The request id: who the log names if the lease is overdue.
     package var owner: [UInt8]
     package var leaseNanoseconds: UInt64
 
-    package init(ticket: Ticket, provider: Int, session: Int, owner: [UInt8], leaseNanoseconds: UInt64) {
+    package init(
+      ticket: Ticket, provider: Int, session: Int, principal: Int? = nil, owner: [UInt8], leaseNanoseconds: UInt64
+    ) {
       self.ticket = ticket
       self.provider = provider
       self.session = session
+      self.principal = principal
       self.owner = owner
       self.leaseNanoseconds = leaseNanoseconds
     }
   }
 
-  package enum Scope: String, Sendable { case global, provider, session }
+  package enum Scope: String, Sendable { case global, provider, session, principal }
 
   /// The limit that was reached, and when another try makes sense.
   package struct Refusal: Equatable, Sendable {
@@ -121,6 +126,10 @@ package struct Admission {
   private var providers: [Provider]
   /// Calls of each session that run or wait.
   private var sessions: [Int] = []
+  /// By number; beyond them there is no limit.
+  private var principalLimits: [PrincipalLimit] = []
+  /// Calls of each principal that run or wait.
+  private var principals = PrincipalCounts()
   private var leases = Leases()
   private var queued = 0
   private var arrivals: UInt64 = 0
@@ -148,6 +157,7 @@ package struct Admission {
   package func breaker(provider: Int) -> Breaker.State { providers[provider].breaker.state }
   package func attempts(provider: Int) -> UInt64 { providers[provider].attempts }
   package func calls(session: Int) -> Int { session < sessions.count ? sessions[session] : 0 }
+  package func calls(principal: Int) -> Int { principals[principal] }
   package func lease(_ id: Leases.ID) -> Leases.Lease? { leases[id] }
   package func overdueCount(now: Instant) -> Int { leases.overdueCount(now: now) }
   package func oldestLease(now: Instant) -> UInt64 { leases.oldest(now: now) }
@@ -174,6 +184,9 @@ package struct Admission {
     return effects
   }
 
+  /// A lowered limit takes nothing back. Nobody waits for a principal's place, so that a raised one lets nobody in.
+  package mutating func setPrincipalLimits(_ limits: [PrincipalLimit]) { principalLimits = limits }
+
   /// A call that holds a lease tries its provider again, or another after a transfer.
   package mutating func countAttempt(provider: Int) { providers[provider].attempts &+= 1 }
 
@@ -186,11 +199,15 @@ package struct Admission {
     if sessions[session] >= sessionLimit {
       return .refused(refusal(.session, number, limit: sessionLimit, inFlight: sessions[session]))
     }
+    if let limit = principalLimit(of: request), principals[request.principal] >= limit {
+      return .refused(refusal(.principal, number, limit: limit, inFlight: principals[request.principal]))
+    }
     let passage = providers[number].breaker.passage(now: now)
     if case .refused(let wait) = passage { return .unavailable(retryAfterNanoseconds: wait) }
     guard let refusal = limitReached(of: number) else {
       // Whoever came earlier and could run was granted when it could, so nobody is passed by.
       sessions[session] += 1
+      principals.add(1, to: request.principal)
       let lease = grant(request, now: now)
       if passage == .probe { providers[number].breaker.began(probe: lease) }
       return .admitted(lease)
@@ -199,6 +216,7 @@ package struct Admission {
       return .refused(refusal)
     }
     sessions[session] += 1
+    principals.add(1, to: request.principal)
     queued += 1
     arrivals += 1
     providers[number].queue.insert(request, arrival: arrivals)
@@ -217,6 +235,7 @@ package struct Admission {
   private mutating func leaveQueue(_ waiter: FairQueue.Waiter) {
     queued -= 1
     sessions[waiter.request.session] -= 1
+    principals.add(-1, to: waiter.request.principal)
   }
 
   // MARK: - Ending
@@ -230,6 +249,7 @@ package struct Admission {
     judge(id, lease, verdict, now: now, into: &effects)
     _ = leases.remove(id)
     sessions[lease.session] -= 1
+    principals.add(-1, to: lease.principal)
     let number = lease.provider
     providers[number].inFlight -= 1
     let held = min(now.nanoseconds(since: lease.since), 3_600_000_000_000)
@@ -319,11 +339,16 @@ package struct Admission {
     providers[request.provider].attempts &+= 1
     return leases.add(
       Leases.Lease(
-        ticket: request.ticket, provider: request.provider, session: request.session, owner: request.owner, since: now,
-        deadline: now.advanced(nanoseconds: request.leaseNanoseconds)))
+        ticket: request.ticket, provider: request.provider, session: request.session, principal: request.principal,
+        owner: request.owner, since: now, deadline: now.advanced(nanoseconds: request.leaseNanoseconds)))
   }
 
   // MARK: - Refusing
+
+  private func principalLimit(of request: Request) -> Int? {
+    guard let principal = request.principal, principal < principalLimits.count else { return nil }
+    return principalLimits[principal].inFlight
+  }
 
   private func limitReached(of number: Int) -> Refusal? {
     let limit = providers[number].inFlightLimit

@@ -42,11 +42,22 @@ package struct Census {
     }
   }
 
+  /// What became of a hello.
+  package enum Opening: Equatable, Sendable {
+    /// The session's number, one that a closed session had if possible.
+    case opened(Int)
+    case sessions(limit: Int)
+    case principalSessions(limit: Int)
+  }
+
   package var limits: Limits
+  /// By the principal's number; beyond them there is no limit.
+  package var principalLimits: [PrincipalLimit] = []
   package private(set) var connections = 0
   private(set) var refused = 0
   package private(set) var sessions = 0
   private var byAddress: [Address: Int] = [:]
+  private var byPrincipal = PrincipalCounts()
   private var freeSessions: [Int32] = []
   private var sessionSlots: Int32 = 0
 
@@ -81,17 +92,25 @@ package struct Census {
     byAddress[address] = count > 1 ? count - 1 : nil
   }
 
-  /// A number for a new session, the smallest range of numbers being reused; nil when the limit is reached.
-  package mutating func openSession() -> Int? {
-    guard sessions < limits.sessions else { return nil }
+  /// - Parameter principal: its number; nil: there are none.
+  package mutating func openSession(principal: Int? = nil) -> Opening {
+    if let principal, principal < principalLimits.count, let limit = principalLimits[principal].sessions,
+      byPrincipal[principal] >= limit
+    {
+      return .principalSessions(limit: limit)
+    }
+    guard sessions < limits.sessions else { return .sessions(limit: limits.sessions) }
     sessions += 1
-    if let free = freeSessions.popLast() { return Int(free) }
+    byPrincipal.add(1, to: principal)
+    if let free = freeSessions.popLast() { return .opened(Int(free)) }
     sessionSlots += 1
-    return Int(sessionSlots - 1)
+    return .opened(Int(sessionSlots - 1))
   }
 
-  package mutating func closeSession(_ session: Int) {
+  /// - Parameter principal: the one it was opened with.
+  package mutating func closeSession(_ session: Int, principal: Int? = nil) {
     sessions -= 1
+    byPrincipal.add(-1, to: principal)
     freeSessions.append(Int32(session))
   }
 }

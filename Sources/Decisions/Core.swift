@@ -11,16 +11,19 @@ package final class Core: Sendable {
     package var census: Census.Limits
     package var breaker: Breaker.Policy
     package var rates: RateLimits.Policy
+    /// By number.
+    package var principals: [PrincipalLimit]
 
     package init(
       inFlight: Int, sessionInFlight: Int, census: Census.Limits, breaker: Breaker.Policy,
-      rates: RateLimits.Policy = RateLimits.Policy()
+      rates: RateLimits.Policy = RateLimits.Policy(), principals: [PrincipalLimit] = []
     ) {
       self.inFlight = inFlight
       self.sessionInFlight = sessionInFlight
       self.census = census
       self.breaker = breaker
       self.rates = rates
+      self.principals = principals
     }
   }
 
@@ -101,6 +104,8 @@ package final class Core: Sendable {
   {
     let effects = state.withLock { state in
       state.census.limits = settings.census
+      state.census.principalLimits = settings.principals
+      state.admission.setPrincipalLimits(settings.principals)
       state.rates.setPolicy(settings.rates)
       let effects = state.admission.setLimits(
         global: settings.inFlight, session: settings.sessionInFlight, breaker: settings.breaker, providers: providers,
@@ -217,9 +222,13 @@ package final class Core: Sendable {
     state.withLock { $0.census.connectionClosed(from: address, wasRefused: wasRefused) }
   }
 
-  package func openSession() -> Int? { state.withLock { $0.census.openSession() } }
+  package func openSession(principal: Int? = nil) -> Census.Opening {
+    state.withLock { $0.census.openSession(principal: principal) }
+  }
 
-  package func closeSession(_ session: Int) { state.withLock { $0.census.closeSession(session) } }
+  package func closeSession(_ session: Int, principal: Int? = nil) {
+    state.withLock { $0.census.closeSession(session, principal: principal) }
+  }
 
   /// nil: the message may be taken.
   package func takeMessage(principal: Int?, address: Census.Address?, now: Instant) -> RateLimits.Refusal? {

@@ -14,6 +14,7 @@ package struct Leases {
     package var ticket: Ticket
     package var provider: Int
     package var session: Int
+    package var principal: Int?
     /// The request id as its client wrote it: who the log names.
     package var owner: [UInt8]
     package var since: Instant

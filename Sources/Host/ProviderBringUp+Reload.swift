@@ -34,7 +34,7 @@ extension ProviderBringUp {
     self.registry = renewed
     configuration = wanted
     let limits = renewed.providers.map { wanted.limit(of: $0.information) }
-    let effects = services.core.configure(wanted.coreSettings, providers: limits, now: .now())
+    let effects = services.core.configure(wanted.coreSettings(services.principals), providers: limits, now: .now())
     for loop in loops { loop.eventLoop.submitPastBound(.work { loop.adopt(wanted) }) }
     loops[0].eventLoop.submitPastBound(
       .work { [self] in

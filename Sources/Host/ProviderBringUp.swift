@@ -48,7 +48,8 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     self.registry = registry
     let information = registry.providers.map(\.information)
     _ = services.core.configure(
-      configuration.coreSettings, providers: information.map { configuration.limit(of: $0) }, now: .now())
+      configuration.coreSettings(services.principals), providers: information.map { configuration.limit(of: $0) },
+      now: .now())
     directory = ModelDirectory(registry, configuration)
     shown = registry
     for entry in registry.entries {

@@ -14,9 +14,13 @@ private func admission(global: Int = 10, session: Int = 10, first: (Int, Int) = 
 private func ticket(_ call: UInt64) -> Ticket { Ticket(loop: 0, call: call) }
 
 extension Admission {
-  fileprivate mutating func ask(_ call: UInt64, provider: Int = 0, session: Int = 0, at now: UInt64 = 0) -> Decision {
+  fileprivate mutating func ask(
+    _ call: UInt64, provider: Int = 0, session: Int = 0, principal: Int? = nil, at now: UInt64 = 0
+  ) -> Decision {
     admit(
-      Request(ticket: ticket(call), provider: provider, session: session, owner: [], leaseNanoseconds: 1_000),
+      Request(
+        ticket: ticket(call), provider: provider, session: session, principal: principal, owner: [],
+        leaseNanoseconds: 1_000),
       now: Instant(nanoseconds: now))
   }
 
@@ -76,6 +80,29 @@ struct AdmissionTests {
     _ = try admission.take(4, session: 3)
     #expect(admission.calls(session: 7) == 2)
     #expect(admission.calls(session: 3) == 1)
+  }
+
+  @Test func `a principal's limit counts what runs and waits in all its sessions, and gives each place back`() throws {
+    var admission = admission(first: (1, 5))
+    admission.setPrincipalLimits([PrincipalLimit(), PrincipalLimit(inFlight: 3)])
+    guard case .admitted(let lease) = admission.ask(1, session: 1, principal: 1) else { throw NotAdmitted(call: 1) }
+    #expect(admission.ask(2, session: 2, principal: 1) == .queued)
+    #expect(admission.ask(3, session: 3, principal: 1) == .queued)
+    let refusal = try #require(admission.ask(4, provider: 1, session: 4, principal: 1).refusal)
+    #expect(refusal.scope == .principal && refusal.limit == 3 && refusal.inFlight == 3)
+    #expect(admission.ask(5, session: 5, principal: 0) == .queued, "another's limit is not met")
+    #expect(admission.ask(6, session: 6) == .queued, "and nobody's neither")
+    #expect(admission.abandon(ticket(3), provider: 0) != nil)
+    #expect(admission.calls(principal: 1) == 2)
+    let effects = admission.release(lease, .success, now: Instant(nanoseconds: 1))
+    #expect(effects.grants.map(\.ticket) == [ticket(2)])
+    #expect(admission.calls(principal: 1) == 1)
+    admission.setPrincipalLimits([PrincipalLimit(), PrincipalLimit(inFlight: 1)])
+    #expect(
+      admission.ask(7, provider: 1, session: 4, principal: 1).refusal?.limit == 1, "a lowered limit holds at once")
+    _ = admission.release(effects.grants[0].lease, .success, now: Instant(nanoseconds: 2))
+    #expect(admission.calls(principal: 1) == 0)
+    guard case .admitted = admission.ask(8, provider: 1, session: 4, principal: 1) else { throw NotAdmitted(call: 8) }
   }
 
   @Test func `a queue takes its limit and refuses one more; whoever waits holds a place of its session only`() throws {

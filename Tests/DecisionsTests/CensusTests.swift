@@ -45,11 +45,26 @@ struct CensusTests {
   @Test func `sessions are refused at their limit and their numbers are used again`() {
     var census = Census(Census.Limits(connections: 1, connectionsPerAddress: 1, sessions: 3))
     let numbers = (0..<3).map { _ in census.openSession() }
-    #expect(numbers == [0, 1, 2])
-    #expect(census.openSession() == nil)
+    #expect(numbers == [.opened(0), .opened(1), .opened(2)])
+    #expect(census.openSession() == .sessions(limit: 3))
     #expect(census.sessions == 3)
     census.closeSession(1)
-    #expect(census.openSession() == 1)
-    #expect(census.openSession() == nil)
+    #expect(census.openSession() == .opened(1))
+    #expect(census.openSession() == .sessions(limit: 3))
+  }
+
+  @Test func `a principal's sessions are counted apart, and a lowered limit ends none`() {
+    var census = Census(Census.Limits(connections: 9, connectionsPerAddress: 9, sessions: 5))
+    census.principalLimits = [PrincipalLimit(sessions: 2), PrincipalLimit()]
+    #expect(census.openSession(principal: 0) == .opened(0))
+    #expect(census.openSession(principal: 0) == .opened(1))
+    #expect(census.openSession(principal: 0) == .principalSessions(limit: 2))
+    #expect(census.openSession(principal: 1) == .opened(2), "another principal has no limit of its own")
+    #expect(census.openSession(principal: 7) == .opened(3), "and neither has one that came later")
+    census.principalLimits = [PrincipalLimit(sessions: 1)]
+    census.closeSession(0, principal: 0)
+    #expect(census.openSession(principal: 0) == .principalSessions(limit: 1))
+    census.closeSession(1, principal: 0)
+    #expect(census.openSession(principal: 0) == .opened(1))
   }
 }

@@ -112,7 +112,7 @@ struct CoreTests {
     guard case .admitted(let second) = core.ask(2) else { throw NotAdmitted() }
     if case .queued = core.ask(3) {} else { Issue.record("not queued") }
     if case .refused(let refusal) = core.ask(4) { #expect(refusal.scope == .provider) } else { Issue.record("run") }
-    #expect(core.openSession() == 0)
+    #expect(core.openSession() == .opened(0))
     #expect(core.connectionOpened(from: nil) == .welcome)
     let reading = core.read(now: Instant.now().advanced(nanoseconds: 2_000_000_000_000))
     #expect(reading.globalLimit == 5)

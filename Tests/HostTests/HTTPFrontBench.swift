@@ -69,6 +69,7 @@ final class EchoHandler: HTTPRequestHandler {
   }
 
   func backlogCleared() { responder.words.append("cleared") }
+  var heldBytes: Int { body.allocatedBytes }
   func drain(isOver: Bool) { responder.words.append("drain \(isOver)") }
 
   func clientLeft() {
@@ -84,6 +85,8 @@ private final class RawEcho: ConnectionHandler {
     buffer.removeAll()
   }
   func backlogCleared() {}
+  var heldBytes: Int { 0 }
+  func shed(_ reason: String) {}
   func drain(isOver: Bool) {}
   func sweep() {}
   func connectionClosed() {}

@@ -114,12 +114,13 @@ final class HostBench {
     configuration.limits.connectionsPerAddress = 100
     configuration.retry.attempts = 1
     change(&configuration)
-    core = Core(configuration.coreSettings)
+    let known = Principals(principals)
+    core = Core(configuration.coreSettings(known))
     _ = core.configure(
-      configuration.coreSettings,
+      configuration.coreSettings(known),
       providers: providers.map { _ in Admission.ProviderLimit(inFlight: providerLimit, queued: queued) }, now: .now())
     services = HostServices(
-      configuration: configuration, log: Log(level: .error), core: core, principals: Principals(principals),
+      configuration: configuration, log: Log(level: .error), core: core, principals: known,
       version: "9.9.9")
     eventLoop = try EventLoop(index: 0)
     loop = HostLoop(eventLoop: eventLoop, services: services, peers: peers)

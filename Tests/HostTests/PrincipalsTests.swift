@@ -22,6 +22,22 @@ struct PrincipalsTests {
     }
   }
 
+  @Test func `every principal's token is compared, whichever it is`() {
+    let principals = Principals((0..<10).map { ("p\($0)", .client, "a-token-of-number-\($0)") })
+    principals.replace((0..<9).map { ("p\($0)", .client, "a-token-of-number-\($0)") })
+    for token in (0..<10).map({ "a-token-of-number-\($0)" }) + ["", "none of them, at all"] {
+      var compared = 0
+      let found = principals.principal(withToken: token) { left, right in
+        compared += 1
+        #expect(left.count == 32 && right.count == 32, "digests, not tokens")
+        return left == right
+      }
+      #expect(compared == 10)
+      #expect(found == principals.principal(withToken: token))
+      #expect((found == nil) == (token.isEmpty || token.contains("none") || token.hasSuffix("9")))
+    }
+  }
+
   @Test func `without principals the host is open, and no token finds anybody`() {
     let open = Principals([])
     #expect(open.isOpen)

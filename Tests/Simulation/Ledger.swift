@@ -57,6 +57,7 @@ final class Ledger {
   // MARK: - Leases
 
   var liveLeases: Int { leases.count }
+  func liveLeases(of belongs: (SimulatedCall) -> Bool) -> Int { leases.values.count(where: belongs) }
 
   func given(_ lease: Leases.ID, to call: SimulatedCall) {
     hold(leases[lease] == nil, "lease \(lease) has two holders")

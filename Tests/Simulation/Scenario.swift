@@ -21,6 +21,7 @@ struct Scenario {
   var pauseMilliseconds: UInt64
   /// How many models may answer each request: the asked one and those after it.
   var models: Int
+  var principals: [PrincipalLimit]
 
   init(seed: UInt64) {
     var chance = Generator(seed: seed ^ 0x5CE9_A210)
@@ -58,10 +59,20 @@ struct Scenario {
     idleNanoseconds = chance.milliseconds(5_000, 300_000)
     pauseMilliseconds = UInt64(chance.between(2_000, 9_000))
     models = providers.count == 1 || chance.once(in: 2) ? 1 : chance.between(2, providers.count)
+    principals = Self.principals(&chance)
+  }
+
+  static func principals(_ chance: inout Generator) -> [PrincipalLimit] {
+    (0..<World.principals).map { _ in
+      PrincipalLimit(
+        inFlight: chance.once(in: 2) ? chance.between(1, 6) : nil,
+        sessions: chance.once(in: 2) ? chance.between(1, 4) : nil)
+    }
   }
 
   var settings: Core.Settings {
     Core.Settings(
-      inFlight: inFlight, sessionInFlight: sessionInFlight, census: census, breaker: breaker, rates: rates)
+      inFlight: inFlight, sessionInFlight: sessionInFlight, census: census, breaker: breaker, rates: rates,
+      principals: principals)
   }
 }

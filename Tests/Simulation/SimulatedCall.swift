@@ -92,18 +92,24 @@ final class SimulatedCall {
 
   private func ask() {
     let request = Admission.Request(
-      ticket: ticket, provider: provider, session: session.number, owner: id, leaseNanoseconds: leaseNanoseconds)
+      ticket: ticket, provider: provider, session: session.number, principal: session.principal, owner: id,
+      leaseNanoseconds: leaseNanoseconds)
     let before = world.breaker(of: provider)
+    let places = world.places(principal: session.principal)
+    let placeLimit = world.scenario.principals[session.principal].inFlight
+    let mayHaveAnother = placeLimit.map { places < $0 } ?? true
     let decision = world.core.admit(request, now: world.now)
     world.touched()
     switch consume decision {
     case .admitted(let permit):
       world.ledger.hold(!world.isDraining, "admitted by a host that drains")
+      world.ledger.hold(mayHaveAnother, "admitted a call of a principal that has \(places)")
       world.ledger.given(permit.lease, to: self)
       world.checkPassage(permit.lease, provider, before)
       self.permit = consume permit
       perform(machine.admitted(now: world.now))
     case .queued:
+      world.ledger.hold(mayHaveAnother, "queued a call of a principal that has \(places)")
       isWaiting = true
       world.beganToWait(self)
       perform(machine.queued(now: world.now))
@@ -112,6 +118,9 @@ final class SimulatedCall {
       world.ledger.hold(
         refusal.scope != .session || session.places(without: self) >= refusal.limit,
         "refused for \(refusal.inFlight) calls of a session that has \(session.places(without: self))")
+      world.ledger.hold(
+        refusal.scope != .principal || (!mayHaveAnother && refusal.inFlight == places && refusal.limit == placeLimit),
+        "refused for \(refusal.inFlight) calls of a principal that has \(places)")
       perform(machine.refused(refusal))
     case .unavailable(let wait):
       world.ledger.hold(wait > 0, "provider \(provider) is unavailable for no time: its breaker should be probed")

@@ -14,6 +14,8 @@ final class SimulatedClient {
     address = Census.Address(high: 0, low: UInt64(index % World.addresses))
   }
 
+  private var principal: Int { index % World.principals }
+
   func act() {
     guard let session else { return connect() }
     switch world.chance.below(100) {
@@ -27,15 +29,14 @@ final class SimulatedClient {
     guard !world.isDraining else { return }
     let loop = world.chance.pick(world.loops)
     guard world.connectionOpened(from: address) else { return }
-    guard let number = world.core.openSession() else { return world.connectionClosed(from: address) }
-    world.openedSession()
-    session = SimulatedSession(world: world, loop: loop, number: number)
+    guard let number = world.openSession(principal: principal) else { return world.connectionClosed(from: address) }
+    session = SimulatedSession(world: world, loop: loop, number: number, principal: principal)
   }
 
   private func ask(_ session: SimulatedSession) {
     session.heard()
     for _ in 0..<(world.chance.once(in: 6) ? world.chance.between(2, 8) : 1) {
-      guard world.takeMessage(principal: index % World.principals, address: address) else { return }
+      guard world.takeMessage(principal: principal, address: address) else { return }
       requests += 1
       let isRepeated = !session.ids.isEmpty && world.chance.once(in: 10)
       let id = isRepeated ? world.chance.pick(session.ids) : Array("\(requests)".utf8)

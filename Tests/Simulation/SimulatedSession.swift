@@ -5,6 +5,7 @@ final class SimulatedSession {
   private let world: World
   let loop: SimulatedLoop
   let number: Int
+  let principal: Int
   let serial: UInt64
   private(set) var isOpen = true
   private var calls = SessionCalls<SimulatedCall>()
@@ -14,10 +15,11 @@ final class SimulatedSession {
   private(set) var dueCount = 0
   private(set) var ids: [[UInt8]] = []
 
-  init(world: World, loop: SimulatedLoop, number: Int) {
+  init(world: World, loop: SimulatedLoop, number: Int, principal: Int) {
     self.world = world
     self.loop = loop
     self.number = number
+    self.principal = principal
     serial = loop.nextSerial()
     life = SessionLife(now: world.now)
   }
@@ -129,7 +131,7 @@ final class SimulatedSession {
     isOpen = false
     for entry in calls.entries { entry.call.cancel() }
     world.ledger.hold(calls.isEmpty, "a session that ended has calls")
-    world.core.closeSession(number)
+    world.core.closeSession(number, principal: principal)
     world.closedSession()
   }
 }

@@ -223,6 +223,7 @@ final class World {
       scenario.providers[index].inFlight = chance.between(1, 6)
       scenario.providers[index].queued = chance.between(0, 6)
     }
+    scenario.principals = Scenario.principals(&chance)
     highestInFlight = max(highestInFlight, scenario.inFlight)
     highestSessionInFlight = max(highestSessionInFlight, scenario.sessionInFlight)
     for (index, limit) in scenario.providers.enumerated() {
@@ -415,9 +416,34 @@ final class World {
     core.connectionClosed(from: address)
   }
 
-  func openedSession() {
-    openSessions += 1
+  /// nil: there is no room for another session, of this principal or at all.
+  func openSession(principal: Int) -> Int? {
+    let own = clients.count { $0.session?.principal == principal }
+    let limit = scenario.principals[principal].sessions
+    let opening = core.openSession(principal: principal)
     touched()
+    switch opening {
+    case .opened(let number):
+      ledger.hold(limit.map { own < $0 } ?? true, "a principal with \(own) sessions may open another")
+      openSessions += 1
+      return number
+    case .sessions(let limit):
+      ledger.hold(openSessions >= limit, "\(openSessions) sessions are too many")
+    case .principalSessions(let told):
+      ledger.hold(told == limit && own >= told, "\(own) sessions of a principal are too many")
+    }
+    return nil
+  }
+
+  /// Calls of a principal that run or wait, as the world knows them.
+  func places(principal: Int) -> Int {
+    ledger.liveLeases { $0.session.principal == principal }
+      + loops.reduce(0) { sum, loop in
+        sum
+          + loop.calls.count {
+            $0.isWaiting && granted[$0.ticket] == nil && $0.session.principal == principal
+          }
+      }
   }
 
   func closedSession() {

@@ -35,6 +35,16 @@ MUTANTS = {
         "Admission", "if leases.count >= globalLimit { return", "if leases.count > globalLimit { return"),
     "the session's limit admits one more": (
         "Admission", "if sessions[session] >= sessionLimit {", "if sessions[session] > sessionLimit {"),
+    "the principal's limit admits one more": (
+        "Admission", "principals[request.principal] >= limit {", "principals[request.principal] > limit {"),
+    "a principal's place is not given back": ("Admission", "    principals.add(-1, to: lease.principal)\n", ""),
+    "a waiter that leaves keeps its principal's place": (
+        "Admission", "    principals.add(-1, to: waiter.request.principal)\n", ""),
+    "a waiter takes no place of its principal": (
+        "Admission", "    principals.add(1, to: request.principal)\n    queued", "    queued"),
+    "a principal's sessions are one more than its limit": (
+        "Census", "byPrincipal[principal] >= limit", "byPrincipal[principal] > limit"),
+    "a closed session still counts for its principal": ("Census", "    byPrincipal.add(-1, to: principal)\n", ""),
     "a queue takes one more": (
         "Admission", "queue.count < providers[number].limit.queued", "queue.count <= providers[number].limit.queued"),
     "a grant goes beyond the host's limit": (
@@ -103,7 +113,7 @@ MUTANTS = {
         "ResultStore", "    guard !isOver(entry, now: now) else { return nil }\n", ""),
     "a busy session is closed as idle": ("SessionLife", "!hasCalls && heardAt", "heardAt"),
     "a session that ended still counts": (
-        "Census", "    sessions -= 1\n    freeSessions", "    freeSessions"),
+        "Census", "    sessions -= 1\n    byPrincipal", "    byPrincipal"),
     "a connection that closed still counts": ("Census", "    connections -= 1\n", ""),
     "a refused connection that left still counts": ("Census", "      refused -= 1\n", ""),
     "a host that drains admits": ("Core", "      if state.isDraining { return nil }\n", ""),

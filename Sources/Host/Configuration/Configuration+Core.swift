@@ -14,6 +14,16 @@ extension Configuration {
         principal: rates.principal?.tokenRate, address: rates.address?.tokenRate, global: rates.global?.tokenRate))
   }
 
+  /// With what each principal may, by the number it has in this host.
+  func coreSettings(_ principals: Principals) -> Core.Settings {
+    var settings = coreSettings
+    let limits = Dictionary(
+      auth.principals.map { ($0.name, PrincipalLimit(inFlight: $0.limits.inFlight, sessions: $0.limits.sessions)) },
+      uniquingKeysWith: { first, _ in first })
+    settings.principals = principals.names.map { limits[$0] ?? PrincipalLimit() }
+    return settings
+  }
+
   var retryPolicy: RetryPolicy {
     RetryPolicy(
       attempts: retry.attempts, budgetNanoseconds: retry.budgetMilliseconds * 1_000_000,

@@ -118,8 +118,10 @@ extension Configuration {
     }
 
     package struct Limits: Sendable, Equatable {
-      /// Calls at once; nil: only the host's own limits.
+      /// Calls that run or wait at once, in all its sessions; nil: only the host's own limits.
       package var inFlight: Int?
+      /// Open at once; nil: only the host's own limit.
+      package var sessions: Int?
       package init() {}
     }
 

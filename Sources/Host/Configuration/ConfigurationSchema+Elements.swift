@@ -35,9 +35,11 @@ extension ConfigurationSchema {
       "role", \.role, [("client", .client), ("viewer", .viewer), ("admin", .admin)],
       "Clients call, viewers see the page and the metrics, admins do both and operate."),
     .object(
-      "limits", "What it may do at once.",
-      [.count("in_flight", \.limits.inFlight, 1...10_000, unit: "calls", "Absent: only the host's own limits.")]
-    ).notInForce("limiting a principal", unless: { $0.limits.inFlight == nil }),
+      "limits", "What it may do at once, all its sessions together. Absent: only the host's own limits.",
+      [
+        .count("in_flight", \.limits.inFlight, 1...10_000, unit: "calls", "Running or waiting."),
+        .count("sessions", \.limits.sessions, 1...1_000_000, unit: "sessions", "Open."),
+      ]),
   ]
 
   static let provider: [Setting<ProviderSettings>] = [

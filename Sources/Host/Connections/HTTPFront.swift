@@ -203,7 +203,7 @@ final class HTTPFront: ConnectionHandler, TimerTarget {
   }
 
   func backlogCleared() { handler?.backlogCleared() }
-  var heldBytes: Int { 0 }
+  var heldBytes: Int { handler?.heldBytes ?? 0 }
   func shed(_ reason: String) { if !isDone { fail(HTTPError(status: 503, reason: reason)) } }
 
   func sweep() {}

@@ -32,6 +32,8 @@ protocol HTTPRequestHandler: AnyObject {
   func bodyEnded()
   /// The client has taken what was queued for it: whatever `HTTPAnswer.write` paused may go on.
   func backlogCleared()
+  /// Bytes of memory that it keeps of the body or for the answer.
+  var heldBytes: Int { get }
   /// The host stops; `isOver`: end now.
   func drain(isOver: Bool)
   /// The connection is gone, or the request turned out to be broken: nobody waits for an answer any more.

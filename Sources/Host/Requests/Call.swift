@@ -123,7 +123,7 @@ final class Call: ProviderCallSink, TimerTarget {
 
   private func ask() {
     let request = Admission.Request(
-      ticket: ticket, provider: model.provider, session: plan.session, owner: plan.requestID,
+      ticket: ticket, provider: model.provider, session: plan.session, principal: plan.principal, owner: plan.requestID,
       leaseNanoseconds: Leases.term(ofTotal: plan.total))
     let decision = loop.core.admit(request, now: loop.now)
     switch consume decision {

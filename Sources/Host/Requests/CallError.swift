@@ -167,6 +167,7 @@ struct CallError: Error, Sendable, Equatable {
       case .global: "The host's"
       case .provider: "Provider \(provider)'s"
       case .session: "The session's"
+      case .principal: "The principal's"
       }
     self.init(
       .overCapacity,

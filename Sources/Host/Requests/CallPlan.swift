@@ -18,6 +18,8 @@ struct CallPlan: ~Copyable {
   /// Whether the client asked for less than the configured total: then its end says nothing about the provider.
   var isShortened = false
   var session: Int
+  /// Its number; nil: nobody needs a token here.
+  var principal: Int?
   var receivedAt: Instant
 
   /// As frames name the call.

@@ -7,18 +7,25 @@ enum NativeHello: Equatable {
   /// The word of the refusal, and the close frame that follows it.
   case refused(Refusal)
 
-  enum Refusal: String {
-    case invalid = "invalid_hello"
-    case missing = "missing_hello"
-    case unauthorized
-    case sessionLimit = "session_limit"
+  enum Refusal {
+    case invalid, missing, unauthorized, sessionLimit, principalSessionLimit
+
+    /// As the `hello_ack` says it.
+    var word: String {
+      switch self {
+      case .invalid: "invalid_hello"
+      case .missing: "missing_hello"
+      case .unauthorized: "unauthorized"
+      case .sessionLimit, .principalSessionLimit: "session_limit"
+      }
+    }
 
     var closeCode: UInt16 {
       switch self {
       case .invalid: 4000
       case .missing: 4001
       case .unauthorized: 4003
-      case .sessionLimit: 1008
+      case .sessionLimit, .principalSessionLimit: 1008
       }
     }
 
@@ -28,12 +35,15 @@ enum NativeHello: Equatable {
       case .missing: "the first frame must have op hello"
       case .unauthorized: "unauthorized"
       case .sessionLimit: "limits.sessions reached"
+      case .principalSessionLimit: "the principal's limits.sessions reached"
       }
     }
   }
 
   /// Decides about a text message, whose UTF-8 was checked.
-  init(_ bytes: UnsafeRawBufferPointer, principals: Principals) {
+  ///
+  /// - Parameter known: who has shown a token with the upgrade already, and needs none here.
+  init(_ bytes: UnsafeRawBufferPointer, principals: Principals, known: Principals.Principal? = nil) {
     guard let message = try? JSONView(parsing: bytes, checksUTF8: false), message.kind == .object else {
       self = .refused(.invalid)
       return
@@ -47,12 +57,19 @@ enum NativeHello: Equatable {
       // A token that nobody asked for may be anything a token can be.
       let isPlausible = fields.token.map { $0.kind == .string || $0.isNull } ?? true
       self = isPlausible ? .welcome(nil) : .refused(.unauthorized)
-    } else if let token = fields.token?.string(), let known = principals.principal(withToken: token),
-      known.role != .viewer
-    {
-      self = .welcome(known)
+    } else if let principal = Self.principal(fields.token, principals, known), principal.role != .viewer {
+      self = .welcome(principal)
     } else {
       self = .refused(.unauthorized)
     }
+  }
+
+  /// Whose token it is. One that is there must be right, also from who was known before.
+  private static func principal(_ token: JSONView?, _ principals: Principals, _ known: Principals.Principal?)
+    -> Principals.Principal?
+  {
+    if let known, token.map(\.isNull) ?? true { return principals.knows(known) ? known : nil }
+    guard let token = token?.string(), let found = principals.principal(withToken: token) else { return nil }
+    return known == nil || known == found ? found : nil
   }
 }

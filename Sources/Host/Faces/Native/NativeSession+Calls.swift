@@ -53,7 +53,7 @@ extension NativeSession {
     let plan = CallPlan(
       requestID: id.text, model: model, fallbacks: routing.fallbacks(for: model, arguments), requestedModel: requested,
       wantsStream: arguments.wantsStream, total: total, isShortened: isShortened, session: identity.number,
-      receivedAt: .now())
+      principal: identity.principal?.index, receivedAt: .now())
     try begin(plan, id, fingerprint, routing, body: loop.bodyScratch.readable)
   }
 
@@ -73,7 +73,7 @@ extension NativeSession {
     let (total, isShortened) = total(arguments.timeoutNanoseconds)
     var plan = CallPlan(
       requestID: id.text, model: tool.place, wantsStream: arguments.wantsStream, total: total,
-      isShortened: isShortened, session: identity.number, receivedAt: .now())
+      isShortened: isShortened, session: identity.number, principal: identity.principal?.index, receivedAt: .now())
     plan.tool = tool
     plan.files = arguments.files
     try begin(

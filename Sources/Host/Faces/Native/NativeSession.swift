@@ -32,13 +32,16 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
   }
 
   let link: WebSocketLink
+  /// Who has shown a token with the upgrade; nil: the hello has to.
+  private let known: Principals.Principal?
   private var state = State.fresh
   private var life: SessionLife
   /// What runs or waits, in the order it came; at most the session's limit.
   var calls = SessionCalls<Call>()
 
-  init(link: WebSocketLink) {
+  init(link: WebSocketLink, known: Principals.Principal? = nil) {
     self.link = link
+    self.known = known
     life = SessionLife(now: link.connection.loop.now)
   }
 
@@ -62,6 +65,9 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
   func timerFired(_ tag: UInt32) {
     guard case .awaiting = state else { return }
     state = .fresh
+    loop.warn(
+      "Refused a hello", kind: "4002",
+      [("code", "4002"), ("reason", "no hello within the time for it"), ("peer", "\(link.connection.peer)")])
     link.close(code: 4002, reason: "no hello within the time for it")
   }
 
@@ -92,12 +98,17 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
     _ = loop.eventLoop.cancel(timer)
     state = .fresh
     let principal: Principals.Principal?
-    switch NativeHello(bytes, principals: loop.services.principals) {
+    switch NativeHello(bytes, principals: loop.services.principals, known: known) {
     case .refused(let refusal): return refuse(refusal)
     case .welcome(let known): principal = known
     }
     if loop.isDraining { return link.close(code: 1012, reason: "the host is shutting down") }
-    guard let number = loop.core.openSession() else { return refuse(.sessionLimit) }
+    let number: Int
+    switch loop.core.openSession(principal: principal?.index) {
+    case .opened(let opened): number = opened
+    case .sessions: return refuse(.sessionLimit)
+    case .principalSessions: return refuse(.principalSessionLimit)
+    }
     state = .ready(Identity(number: number, serial: loop.nextSessionSerial(), principal: principal))
     life.heard(now: loop.now)
     let id = SessionID.make()
@@ -108,7 +119,10 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
   }
 
   private func refuse(_ refusal: NativeHello.Refusal) {
-    link.send { NativeFrames.helloRefused(refusal.rawValue, to: &$0) }
+    loop.warn(
+      "Refused a hello", kind: refusal.word,
+      [("code", "\(refusal.closeCode)"), ("reason", refusal.reason), ("peer", "\(link.connection.peer)")])
+    link.send { NativeFrames.helloRefused(refusal.word, to: &$0) }
     link.close(code: refusal.closeCode, reason: refusal.reason)
   }
 
@@ -183,6 +197,6 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
     cancelAll(.client, message: "The client left")
     guard case .ready(let identity) = previous else { return }
     // What was kept for it is out of reach, and goes with its age.
-    loop.core.closeSession(identity.number)
+    loop.core.closeSession(identity.number, principal: identity.principal?.index)
   }
 }

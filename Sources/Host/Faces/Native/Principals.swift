@@ -43,6 +43,9 @@ final class Principals: Sendable {
   /// Whether nobody needs a token.
   var isOpen: Bool { entries.withLock { $0.allSatisfy(\.isRemoved) } }
 
+  /// By number; those that are gone keep theirs.
+  var names: [String] { entries.withLock { $0.map(\.name) } }
+
   /// Takes another list in force. A token that was rotated stays as long as the configured one is the same.
   func replace(_ principals: [(name: String, role: Role, token: String)]) {
     let wanted = principals.map { Self.entry($0.name, $0.role, $0.token) }
@@ -61,10 +64,15 @@ final class Principals: Sendable {
 
   /// The principal with this token; nil when there is none. All are compared, so that time tells nothing.
   func principal(withToken token: String) -> Principal? {
+    principal(withToken: token, equal: Self.equal)
+  }
+
+  /// - Parameter equal: takes as long whatever it finds.
+  func principal(withToken token: String, equal: ([UInt8], [UInt8]) -> Bool) -> Principal? {
     let digest = Self.digest(of: token)
     return entries.withLock { entries in
       var found: Principal?
-      for (index, entry) in entries.enumerated() where Self.equal(entry.digest, digest) && !entry.isRemoved {
+      for (index, entry) in entries.enumerated() where equal(entry.digest, digest) && !entry.isRemoved {
         found = Principal(index: index, name: entry.name, role: entry.role)
       }
       return found
