@@ -57,6 +57,14 @@ public enum Base64 {
     return isWhole ? bytes : nil
   }
 
+  /// The bytes of URL-safe text without padding; nil when it is malformed in any way.
+  public static func decodeURLSafe(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
+    guard !text.contains(where: { $0 == 0x2B || $0 == 0x2F || $0 == 0x3D }) else { return nil }
+    var padded = text.map { byte -> UInt8 in byte == 0x2D ? 0x2B : byte == 0x5F ? 0x2F : byte }
+    while padded.count % 4 != 0 { padded.append(0x3D) }
+    return padded.withUnsafeBytes { decode($0) }
+  }
+
   /// The value of each byte of the standard alphabet; 0xFF: it is none.
   private static let values: [UInt8] = {
     var values = [UInt8](repeating: 0xFF, count: 256)

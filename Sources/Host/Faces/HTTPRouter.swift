@@ -103,8 +103,9 @@ final class HTTPRouter: HTTPResponder {
   private func isAuthorized(_ head: HTTPRequestHead) -> Bool {
     let principals = loop.services.principals
     if principals.isOpen { return true }
-    guard let header = head.headers["authorization"], header.lowercased().hasPrefix("bearer ") else { return false }
-    guard let principal = principals.principal(withToken: String(header.dropFirst(7))) else { return false }
+    guard let tokens = try? PresentedTokens(head), let principal = try? tokens.principal(of: principals) else {
+      return false
+    }
     return principal.role != .client
   }
 }

@@ -52,11 +52,21 @@ public enum WebSocketHandshake {
     return digest.withUnsafeBytes { Base64.encode($0) }
   }
 
-  /// The server's 101; `extensions` is the value of its Sec-WebSocket-Extensions, nil: it has none.
-  public static func appendResponse(accept: String, extensions: String? = nil, to buffer: inout ByteBuffer) {
+  /// The server's 101.
+  ///
+  /// - Parameters:
+  ///   - subprotocol: one that the client offered; nil: none is selected.
+  ///   - extensions: the value of Sec-WebSocket-Extensions; nil: it has none.
+  public static func appendResponse(
+    accept: String, subprotocol: String? = nil, extensions: String? = nil, to buffer: inout ByteBuffer
+  ) {
     buffer.append(
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
     buffer.append(accept)
+    if let subprotocol {
+      buffer.append("\r\nSec-WebSocket-Protocol: ")
+      buffer.append(subprotocol)
+    }
     if let extensions {
       buffer.append("\r\nSec-WebSocket-Extensions: ")
       buffer.append(extensions)
