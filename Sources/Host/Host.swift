@@ -173,8 +173,9 @@ package final class Host {
       }
       let now = Instant.now()
       if let changed = files?.settled(now: now) {
-        if changed.contains(.configuration) {
-          log.info("The configuration file has changed")
+        if !changed.isDisjoint(with: [.configuration, .certificates]) {
+          log.info(
+            changed.contains(.configuration) ? "The configuration file has changed" : "A certificate's file has changed")
           _ = reload(providers, updates)
         }
         if changed.contains(.plugins) { updates.filesChanged() }

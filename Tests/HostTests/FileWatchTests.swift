@@ -80,4 +80,19 @@ import Testing
     note(watch, now: start)
     #expect(watch.settleAt == .never)
   }
+
+  @Test func `a certificate's file that changes is told apart`() throws {
+    let folder = try Folder()
+    var configuration = Configuration()
+    configuration.file = folder.path + "/patchbay.json5"
+    configuration.listeners[0].tls = .init(certificate: folder.path + "/a.pem", key: folder.path + "/a.key")
+    let watch = try #require(FileWatch(configuration, Log(level: .error, format: .text)))
+    try folder.write("other.pem")
+    try folder.write("a.key")
+    note(watch, now: start)
+    #expect(watch.settled(now: after(FileWatch.quietMilliseconds)) == .certificates)
+    try folder.write("patchbay.json5")
+    note(watch, now: after(500))
+    #expect(watch.settled(now: after(500 + FileWatch.quietMilliseconds)) == .configuration)
+  }
 }

@@ -1,6 +1,6 @@
 import Decisions
 
-/// The plugin directories and the configuration file of a host with `plugins.watch`: tells what has changed once it has
+/// The plugin directories, the configuration file and the certificates of a host with `plugins.watch`: tells what has changed once it has
 /// been quiet for a moment, so that ten files that come together are one change.
 ///
 /// Thread: the control thread's.
@@ -9,6 +9,7 @@ final class FileWatch {
     let rawValue: UInt8
     static let plugins = Changes(rawValue: 1)
     static let configuration = Changes(rawValue: 2)
+    static let certificates = Changes(rawValue: 4)
   }
 
   /// Of silence, before a change counts.
@@ -18,6 +19,7 @@ final class FileWatch {
 
   private let watch: DirectoryWatch
   private let configuration: WatchTarget?
+  private let certificates: Set<WatchTarget>
   private var changes: Changes = []
   private var firstChange = Instant.never
   /// When what has changed counts; `never` when nothing has.
@@ -33,8 +35,9 @@ final class FileWatch {
     }
     self.watch = watch
     self.configuration = configuration.file.map(Self.target)
+    certificates = Set(configuration.listeners.flatMap { $0.tls?.files ?? [] }.map(Self.target))
     let plugins = configuration.plugins.searchPath.map { WatchTarget(directory: $0, names: .plugins) }
-    for fault in watch.watch(plugins + (self.configuration.map { [$0] } ?? [])) {
+    for fault in watch.watch(plugins + (self.configuration.map { [$0] } ?? []) + certificates) {
       log.warning(
         "A directory is not watched", ("reason", fault), ("remedy", "make it readable, or use 'patchbay reload'"))
     }
@@ -51,7 +54,13 @@ final class FileWatch {
   var descriptor: Int32 { watch.descriptor }
 
   func note(now: Instant) {
-    for target in watch.drain() { changes.insert(target == configuration ? .configuration : .plugins) }
+    for target in watch.drain() {
+      if target == configuration {
+        changes.insert(.configuration)
+      } else {
+        changes.insert(certificates.contains(target) ? .certificates : .plugins)
+      }
+    }
     guard !changes.isEmpty else { return }
     firstChange = min(firstChange, now)
     settleAt = min(
