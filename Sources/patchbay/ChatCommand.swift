@@ -9,7 +9,8 @@ enum ChatCommand {
     guard !prompt.isEmpty else { throw UsageError(message: "PROMPT is missing") }
     do {
       let connection = try ClientConnection(
-        url: options["--url"] ?? ClientDefaults.url, token: options["--token"] ?? ClientDefaults.token)
+        url: options["--url"] ?? ClientDefaults.url, token: options["--token"] ?? ClientDefaults.token,
+        authorities: options["--ca"])
       var request = ByteBuffer()
       request.append(
         "{\"op\":\"call_tool\",\"request_id\":\"chat\",\"name\":\"chat\",\"arguments\":{\"stream\":true,\"prompt\":")

@@ -1,6 +1,7 @@
 import Bytes
 import CLinux
 import Glibc
+internal import Host
 import JSON
 import Wire
 
@@ -14,6 +15,8 @@ struct ClientError: Error, CustomStringConvertible {
 /// A blocking WebSocket client for the commands that ask a running host.
 final class ClientConnection {
   private let descriptor: Int32
+  /// nil: the connection is not encrypted.
+  private var tls: TLSClient?
   private var input = ByteBuffer()
   private var output = ByteBuffer()
   private var decoder = WebSocketDecoder(role: .client, messageBytesLimit: 64 << 20, acceptsBinary: false)
@@ -21,10 +24,12 @@ final class ClientConnection {
   /// Seconds without a byte after which the host is given up; it sends a heartbeat more often.
   private static let silenceSeconds = 60
 
-  /// Connects, upgrades and says hello.
-  init(url: String, token: String?) throws {
+  /// Connects, upgrades and says hello. `authorities`: a PEM file with those who may have signed the host's certificate;
+  /// nil: whom the system trusts.
+  init(url: String, token: String?, authorities: String? = nil) throws {
     let address = try WebSocketAddress(url)
     descriptor = try address.connect(silenceSeconds: Self.silenceSeconds)
+    if address.isSecure { try secure(address.host, authorities) }
     try upgrade(address)
     var hello = ByteBuffer()
     Self.appendHello(token: token, to: &hello)
@@ -35,7 +40,18 @@ final class ClientConnection {
     }
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    tls?.close()
+    close(descriptor)
+  }
+
+  private func secure(_ host: String, _ authorities: String?) throws {
+    do {
+      tls = try TLSClient(descriptor: descriptor, host: host, authorities: authorities)
+    } catch {
+      throw ClientError(description: error.description)
+    }
+  }
 
   /// The first message of every client.
   static func appendHello(token: String?, to buffer: inout ByteBuffer) {
@@ -109,7 +125,8 @@ final class ClientConnection {
   private func flush() throws {
     while !output.isEmpty {
       let bytes = output.readable
-      let count = Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+      let count =
+        tls?.write(bytes) ?? Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { throw ClientError(description: "the connection broke: \(Self.reason(errno))") }
       output.consume(count)
@@ -119,7 +136,7 @@ final class ClientConnection {
   private func fill() throws {
     let room = input.writable(64 << 10)
     while true {
-      let count = recv(descriptor, room.baseAddress, room.count, 0)
+      let count = tls?.read(into: room) ?? recv(descriptor, room.baseAddress, room.count, 0)
       if count < 0 && errno == EINTR { continue }
       if count < 0 && errno == EAGAIN {
         throw ClientError(description: "the host sent nothing for \(Self.silenceSeconds) s")

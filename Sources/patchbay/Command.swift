@@ -53,14 +53,15 @@ enum Command: String, CaseIterable {
       """
     case .chat:
       """
-      usage: patchbay chat [--url URL] [--model MODEL] [--token TOKEN] [--json] PROMPT
+      usage: patchbay chat [--url URL] [--model MODEL] [--token TOKEN] [--ca FILE] [--json] PROMPT
 
-      URL defaults to ws://127.0.0.1:8079, TOKEN to the environment's PATCHBAY_TOKEN.
+      URL defaults to ws://127.0.0.1:8079, TOKEN to the environment's PATCHBAY_TOKEN. With wss:// the host's certificate
+      must be for the URL's host, and signed by whom the system trusts or by an authority in FILE (PEM).
       Exit status 0: a complete answer; 1: an error, on standard error; 2: the host cannot be reached.
       """
     case .status:
       """
-      usage: patchbay status [--url URL] [--token TOKEN] [--json]
+      usage: patchbay status [--url URL] [--token TOKEN] [--ca FILE] [--json]
 
       Exit status 0: healthy; 1: degraded (no provider, overdue leases, draining); 2: the host cannot be reached.
       """
@@ -161,8 +162,9 @@ enum Command: String, CaseIterable {
     case .serve: try ServeCommand.run(Options(arguments, valued: ["--config"], flags: ["--debuggable"]))
     case .check: try CheckCommand.run(Options(arguments, valued: ["--config"]))
     case .reload: try ReloadCommand.run(Options(arguments, valued: ["--config", "--state"]))
-    case .chat: try ChatCommand.run(Options(arguments, valued: ["--url", "--model", "--token"], flags: ["--json"]))
-    case .status: try StatusCommand.run(Options(arguments, valued: ["--url", "--token"], flags: ["--json"]))
+    case .chat:
+      try ChatCommand.run(Options(arguments, valued: ["--url", "--model", "--token", "--ca"], flags: ["--json"]))
+    case .status: try StatusCommand.run(Options(arguments, valued: ["--url", "--token", "--ca"], flags: ["--json"]))
     case .stress: try LoadCommand.run(.stress, Options(arguments, valued: LoadCommand.valued, flags: ["--json"]))
     case .soak: try LoadCommand.run(.soak, Options(arguments, valued: LoadCommand.valued, flags: ["--json"]))
     case .plugin:

@@ -27,7 +27,9 @@ enum ServeCommand {
       readAgain: { () throws(ConfigurationErrors) in try Configuration.load(path: path) }
     ) { address in
       guard !"\(address)".hasPrefix("unix:") else { return }  // `chat` speaks TCP only
-      Terminal.print("\nReady. From another terminal:\n\n  \(program) chat --url ws://\(address) \"Hello\"\n")
+      let isSecure = configuration.listeners.first { $0.serves.contains(.websocket) }?.tls != nil
+      let url = isSecure ? "wss://\(address) --ca FILE" : "ws://\(address)"
+      Terminal.print("\nReady. From another terminal:\n\n  \(program) chat --url \(url) \"Hello\"\n")
     }
     return try host.run()
   }

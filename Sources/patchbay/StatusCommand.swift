@@ -7,7 +7,8 @@ enum StatusCommand {
     try options.requireNoPositional()
     let url = options["--url"] ?? ClientDefaults.url
     do {
-      let connection = try ClientConnection(url: url, token: options["--token"] ?? ClientDefaults.token)
+      let connection = try ClientConnection(
+        url: url, token: options["--token"] ?? ClientDefaults.token, authorities: options["--ca"])
       var request = ByteBuffer()
       request.append("{\"op\":\"health\"}")
       try connection.send(request.readable)

@@ -1,30 +1,34 @@
 import CLinux
 import Glibc
 
-/// `ws://host:port/path`, taken apart.
+/// `ws://host:port/path` or `wss://`, taken apart.
 struct WebSocketAddress: Equatable {
   var host: String
   var port: String
   var path: String
+  /// Whether it is spoken to in TLS.
+  var isSecure: Bool
 
   var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
   init(_ url: String) throws {
-    guard url.hasPrefix("ws://") else {
-      throw UsageError(message: "--url must begin with ws://, got '\(url)'")
+    isSecure = url.hasPrefix("wss://")
+    guard isSecure || url.hasPrefix("ws://") else {
+      throw UsageError(message: "--url must begin with ws:// or wss://, got '\(url)'")
     }
-    let rest = url.dropFirst(5)
+    let rest = url.dropFirst(isSecure ? 6 : 5)
+    let standardPort = isSecure ? "443" : "80"
     let slash = rest.firstIndex(of: "/") ?? rest.endIndex
     path = slash == rest.endIndex ? "/" : String(rest[slash...])
     let authority = rest[..<slash]
     if authority.hasPrefix("["), let bracket = authority.firstIndex(of: "]") {
       host = String(authority[authority.index(after: authority.startIndex)..<bracket])
       let after = authority[authority.index(after: bracket)...]
-      port = after.hasPrefix(":") ? String(after.dropFirst()) : "80"
+      port = after.hasPrefix(":") ? String(after.dropFirst()) : standardPort
     } else {
       let colon = authority.lastIndex(of: ":") ?? authority.endIndex
       host = String(authority[..<colon])
-      port = colon == authority.endIndex ? "80" : String(authority[authority.index(after: colon)...])
+      port = colon == authority.endIndex ? standardPort : String(authority[authority.index(after: colon)...])
     }
     guard !host.isEmpty, UInt16(port) != nil else {
       throw UsageError(message: "--url needs a host and a port from 0 to 65535, got '\(url)'")

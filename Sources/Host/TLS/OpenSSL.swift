@@ -61,6 +61,7 @@ package final class OpenSSL: @unchecked Sendable {  // Immutable after `init`.
   let connectionAccept: @convention(c) (Handle) -> Void
   let connectionConnect: @convention(c) (Handle) -> Void
   let connectionSetHost: @convention(c) (Handle, UnsafePointer<CChar>) -> Int32
+  let connectionSetVerify: @convention(c) (Handle, Int32, UnsafeMutableRawPointer?) -> Void
   let connectionSetALPN: @convention(c) (Handle, Bytes, UInt32) -> Int32
   let connectionALPN: @convention(c) (Handle, UnsafeMutablePointer<Bytes?>, UnsafeMutablePointer<UInt32>) -> Void
   let connectionVersion: @convention(c) (Handle) -> UnsafePointer<CChar>?
@@ -144,6 +145,7 @@ package final class OpenSSL: @unchecked Sendable {  // Immutable after `init`.
     connectionAccept = try function("SSL_set_accept_state")
     connectionConnect = try function("SSL_set_connect_state")
     connectionSetHost = try function("SSL_set1_host")
+    connectionSetVerify = try function("SSL_set_verify")
     connectionSetALPN = try function("SSL_set_alpn_protos")
     connectionALPN = try function("SSL_get0_alpn_selected")
     connectionVersion = try function("SSL_get_version")

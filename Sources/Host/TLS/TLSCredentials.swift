@@ -55,6 +55,11 @@ final class TLSCredentials {
     library.keyFree(key)
   }
 
+  /// The certificates of a file; the caller frees them.
+  static func authorities(_ path: String, library: OpenSSL) throws(TLSFault) -> [OpenSSL.Handle] {
+    try PEMReader(library: library).certificates(bytes(.clientCA, path, ConfigurationFile.read), .clientCA, path)
+  }
+
   private func judge(_ settings: Configuration.TLS, _ now: Int) {
     notAfter = library.date(library.certificateNotAfter(chain[0]))
     let notBefore = library.date(library.certificateNotBefore(chain[0]))

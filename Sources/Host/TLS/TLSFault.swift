@@ -46,7 +46,7 @@ enum TLSFault: Error, Equatable {
       switch place {
       case .certificate: "a readable PEM file: the host's certificate first, then those between it and its authority"
       case .key: "a readable PEM file with the private key of the certificate"
-      case .clientCA: "a readable PEM file with the certificates of those who sign clients' certificates"
+      case .clientCA: "a readable PEM file with the certificates of authorities"
       }
     case .encrypted: "a private key without a passphrase: nobody is there to type it"
     case .mismatch: "the private key from which the first certificate of the file was made"

@@ -53,6 +53,9 @@ final class LoadRun: CallerOwner {
     self.url = url
     self.progress = progress
     let address = try WebSocketAddress(url)
+    guard !address.isSecure else {
+      throw UsageError(message: "--url must begin with ws://: load is measured without TLS, got '\(url)'")
+    }
     let first = try address.connect(silenceSeconds: Int(Self.startSeconds))
     target = LoadTarget(
       authority: address.authority, path: address.path, token: token, peer: WebSocketAddress.peer(of: first))
