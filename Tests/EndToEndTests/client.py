@@ -72,7 +72,7 @@ class Call:
 
 
 class Client:
-    """A connection that said hello. `async with Client.open(url) as client`."""
+    """A connection that said hello. `async with Client.open(url) as client`. `ssl`: a context for wss://."""
 
     def __init__(self, socket, hello: dict) -> None:
         self.socket, self.hello = socket, hello
@@ -91,8 +91,8 @@ class Client:
             await client.close()
 
     @classmethod
-    async def connect(cls, url: str, **hello) -> "Client":
-        socket = await open_socket(url)
+    async def connect(cls, url: str, ssl=None, **hello) -> "Client":
+        socket = await open_socket(url, **({"ssl": ssl} if ssl else {}))
         await socket.send(json.dumps({"op": "hello", "client_name": "end-to-end tests", **hello}))
         answer = json.loads(await within(socket.recv()))
         assert answer["op"] == "hello_ack" and answer["ok"] is True, answer
@@ -166,8 +166,8 @@ class Raw:
         self.reader, self.writer = reader, writer
 
     @classmethod
-    async def connect(cls, port: int) -> "Raw":
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
+    async def connect(cls, port: int, **options) -> "Raw":
+        return cls(*await asyncio.open_connection("127.0.0.1", port, **options))
 
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
