@@ -49,8 +49,7 @@ struct JSON5Cursor {
   private var described: String {
     guard let current else { return "the end of the text" }
     if current.isJSON5LineTerminator { return "the end of the line" }
-    let isVisible = current.value >= 0x20 && current.value != 0x7F && current.properties.generalCategory != .format
-    return isVisible ? "'\(current)'" : "the character U+\(String(current.value, radix: 16, uppercase: true))"
+    return current.isVisible ? "'\(current)'" : "the character \(current.described)"
   }
 
   private mutating func decode() throws(JSON5Error) {
@@ -70,6 +69,15 @@ struct JSON5Cursor {
 }
 
 extension Unicode.Scalar {
+  /// Whether it can stand in a message as it is: it ends no line and moves no cursor.
+  var isVisible: Bool {
+    value >= 0x20 && value != 0x7F && !isJSON5LineTerminator && properties.generalCategory != .control
+      && properties.generalCategory != .format
+  }
+
+  /// For a message.
+  var described: String { isVisible ? "\(self)" : "U+\(String(value, radix: 16, uppercase: true))" }
+
   var isJSON5LineTerminator: Bool {
     self == "\n" || self == "\r" || self == "\u{2028}" || self == "\u{2029}"
   }

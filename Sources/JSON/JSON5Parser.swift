@@ -68,7 +68,8 @@ struct JSON5Parser {
       let start = cursor.location
       let key = try key()
       if let line = lines.updateValue(start.line, forKey: key) {
-        throw cursor.failure("found the key \(key.prefix(80)) again, expected it once; line \(line) has it", at: start)
+        let shown = String(key.unicodeScalars.prefix(80).map(\.described).joined())
+        throw cursor.failure("found the key \(shown) again, expected it once; line \(line) has it", at: start)
       }
       try skipSpace()
       guard try cursor.take(":") else { throw cursor.unexpected(expected: "':' after the key") }

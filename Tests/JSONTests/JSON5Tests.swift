@@ -51,6 +51,16 @@ import Testing
     #expect(parsed == expected || Double(parsed) == Double(expected))
   }
 
+  /// Found by Tests/Fuzz/json5: rounded at each digit, the double was another number than the integer.
+  @Test(
+    arguments: [
+      ("0x4AAAAAAAAAAAAAAA", 0x4AAA_AAAA_AAAA_AAAA), ("0x7FFFFFFFFFFFFDFF", 0x7FFF_FFFF_FFFF_FDFF),
+      ("-0x20000000000003", -0x20_0000_0000_0003),
+    ] as [(String, Int64)])
+  func `a hexadecimal number is rounded once`(source: String, expected: Int64) throws {
+    #expect(try JSON5.parse(source).value == .number(Double(expected), integer: expected))
+  }
+
   @Test(arguments: [
     ("", 1, 1, "found the end of the text, expected a value"),
     ("// only a comment", 1, 18, "found the end of the text, expected a value"),
@@ -63,6 +73,8 @@ import Testing
     ("{\n  limits: {\n    a: yes,\n", 3, 8, "found the word yes, expected a value; text stands in quotes"),
     ("{a: 1,\r\n a: 2}", 2, 2, "found the key a again, expected it once; line 1 has it"),
     ("{a: 1, \"\\x61\": 2}", 1, 8, "found the key a again, expected it once; line 1 has it"),
+    // Found by Tests/Fuzz/json5: a message that cleared the screen and had two lines.
+    ("{'\\x1b[2J\\n': 1, '\\x1b[2J\\n': 2}", 1, 18, "found the key U+1B[2JU+A again, expected it once; line 1 has it"),
     ("01", 1, 2, "found '1', expected no digit after a leading 0"),
     ("0x", 1, 3, "found the end of the text, expected a hexadecimal digit"),
     ("1.2.3", 1, 4, "found '.', expected the end of the number"),
