@@ -15,6 +15,8 @@ struct HTTPResponseTests {
   @Test(arguments: [
     "SSH-2.0-x\r\n\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 99 x\r\n\r\n", "\r\n", "HTTP/1.1 +20 x\r\n\r\n",
     "HTTP/1.9 200 x\r\n\r\n", "HTTP/1.1  200 x\r\n\r\n", "HTTP/1.1 600 x\r\n\r\n",
+    // Found by Tests/Fuzz/http: what stands behind the status was not looked at.
+    "HTTP/1.1 200 O\rK\r\n\r\n", "HTTP/1.1 200 \u{0}\r\n\r\n", "HTTP/1.1 200 O\u{7F}K\r\n\r\n",
   ])
   func `what is no response is refused`(text: String) {
     var buffer = ByteBuffer()

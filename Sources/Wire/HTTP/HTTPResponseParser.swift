@@ -28,7 +28,10 @@ public struct HTTPResponseParser: ~Copyable {
     guard let length = try reader.length(of: bytes) else { return nil }
     let lines = reader.lines(UnsafeRawBufferPointer(rebasing: bytes[..<length]))
     let parts = (lines.first ?? bytes[0..<0]).split(separator: 0x20, maxSplits: 2, omittingEmptySubsequences: false)
-    guard parts.count >= 2, let minorVersion = Self.minorVersion(parts[0]), let status = Self.status(parts[1]) else {
+    // Also what nobody reads, the reason phrase, holds no control character (RFC 9112 §4): a bare CR ends a line for some.
+    guard parts.count >= 2, let minorVersion = Self.minorVersion(parts[0]), let status = Self.status(parts[1]),
+      parts.last?.allSatisfy(HTTPText.isFieldContent) ?? true
+    else {
       throw HTTPError(status: 502, reason: "the first line is not HTTP/1.1 and a status")
     }
     let head = HTTPResponseHead(
