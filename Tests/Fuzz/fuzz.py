@@ -1,12 +1,13 @@
 """Builds and runs the fuzzers (docs/fuzzing.md).
 
     fuzz.py build [TARGET...]            compiles them into .build-fuzz
-    fuzz.py replay [TARGET...]           every seed, corpus entry and regression, once
+    fuzz.py replay [TARGET...]           runs every seed, corpus entry and regression once
     fuzz.py run SECONDS [TARGET...]      replays, then looks for new inputs for that long, two targets at a time
-    fuzz.py count RUNS [TARGET...]       the same for so many executions, one after another, with a log
-    fuzz.py merge [TARGET...]            writes the least inputs that reach everything into TARGET/corpus.txt
+    fuzz.py count RUNS [TARGET...]       the same for that many executions of each
+    fuzz.py merge [TARGET...]            writes the fewest inputs that reach everything into TARGET/corpus.txt
 
-Ends with `N passed, N failed`. PLAIN=1 builds without AddressSanitizer, which is three times as fast.
+Ends with `N passed, N failed`; `--junit=FILE` writes the cases down. PLAIN=1 builds for speed: without
+AddressSanitizer, and without telling libFuzzer what is compared.
 """
 
 import base64
@@ -18,92 +19,117 @@ import shutil
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree as ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = ROOT / "Tests" / "Fuzz"
-PLAIN = bool(os.environ.get("PLAIN"))
-BUILD = ROOT / ".build-fuzz" / ("plain" if PLAIN else "asan")
-FOUND = ROOT / ".build-fuzz" / "found"
-SANITIZE = "fuzzer" if PLAIN else "fuzzer,address"
-FLAGS = [
-    "-O", "-wmo", "-parse-as-library", "-swift-version", "6", "-package-name", "patchbay",
-    "-enforce-exclusivity=checked", "-enable-testing", "-enable-upcoming-feature", "ExistentialAny",
-    "-enable-upcoming-feature", "InternalImportsByDefault", "-enable-upcoming-feature",
-    "NonisolatedNonsendingByDefault", "-warnings-as-errors"]
-if not PLAIN:
-    FLAGS += ["-D", "ASAN"]
+WORK = ROOT / ".build-fuzz"
 
 # A module of ours and those that it imports, in the order in which they are compiled.
-MODULES = {
-    "Bytes": [], "JSON": ["Bytes"], "Wire": ["Bytes"], "Decisions": [], "ProviderContract": ["Bytes"],
-    "Host": ["Decisions", "ProviderContract", "Wire", "JSON", "Bytes"],
-}
+MODULES = ["Bytes", "JSON", "Wire", "Decisions", "ProviderContract", "Host"]
 C_MODULES = ["CProviderABI", "CLinux"]
-# A target: the modules it is linked with, and the longest input it is given.
+# A target: the modules it is linked with, and the longest input it is given, in bytes.
 TARGETS = {
     "websocket": (["Bytes", "Wire"], 256),
     "http": (["Bytes", "Wire"], 512),
     "sse": (["Bytes", "Wire"], 256),
     "json": (["Bytes", "JSON"], 256),
     "json5": (["Bytes", "JSON"], 256),
-    "native": (list(MODULES), 512),
-    "worker": (list(MODULES), 256),
+    "native": (MODULES, 512),
+    "worker": (MODULES, 256),
 }
 # What one execution may take, and the memory that nothing here comes near.
-EXECUTION_SECONDS, RSS_MB, MALLOC_MB = 5, 512, 16
+EXECUTION_SECONDS, RSS_MB, MALLOC_MB = 10, 512, 16
 ENVIRONMENT = {
-    **os.environ, "SWIFT_BACKTRACE": "enable=no",
+    **os.environ,
+    "SWIFT_BACKTRACE": "enable=no",
     # Leaks: the scan sees no pointer in a Swift enum (docs/decisions/0015); memory is watched by its growth instead.
-    "ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=4:handle_abort=1:allocator_release_to_os_interval_ms=-1"}
+    "ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=4:handle_abort=1",
+}
+FLAGS = [
+    *("-O", "-wmo", "-parse-as-library", "-swift-version", "6", "-package-name", "patchbay", "-enable-testing"),
+    *("-enforce-exclusivity=checked", "-warnings-as-errors", "-enable-upcoming-feature", "ExistentialAny"),
+    *("-enable-upcoming-feature", "InternalImportsByDefault"),
+    *("-enable-upcoming-feature", "NonisolatedNonsendingByDefault"),
+]
+UNTRACED = [
+    word for kind in ("cmp", "const_cmp") for size in (1, 2, 4, 8)
+    for word in ("-Xlinker", f"--wrap=__sanitizer_cov_trace_{kind}{size}")
+]
 
 
-def main() -> int:
-    words = sys.argv[1:]
-    amount = words.pop(1) if words and words[0] in ("run", "count") else None
-    command, targets = words[0], words[1:] or list(TARGETS)
-    build(targets)
-    if command == "build":
-        return 0
-    if command == "merge":
+class Build:
+    """The compiled modules and fuzzers in one folder. Only what changed is compiled."""
+
+    def __init__(self, isPlain: bool, folder: pathlib.Path | None = None, sources: pathlib.Path = ROOT / "Sources"):
+        self.isPlain, self.sources = isPlain, sources
+        self.folder = folder or WORK / ("plain" if isPlain else "asan")
+        self.sanitize = "-sanitize=fuzzer" if isPlain else "-sanitize=fuzzer,address"
+        self.flags = FLAGS if isPlain else [*FLAGS, "-D", "ASAN"]
+        self.newest = 0.0
+
+    def make(self, targets: list[str]) -> None:
+        stamp = self.folder / "flags.txt"
+        if not stamp.exists() or stamp.read_text() != " ".join(self.flags):
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+            stamp.write_text(" ".join(self.flags))
+        self.newest = newest_of(*(self.sources / name for name in C_MODULES))
+        self.write_module_maps()
+        for name in [name for name in MODULES if any(name in TARGETS[target][0] for target in targets)]:
+            self.newest = max(self.newest, newest_of(self.sources / name))
+            self.module(name)
+        if any("Host" in TARGETS[target][0] for target in targets):
+            self.c_objects()
+        untraced = HERE / "Harness" / "untraced.c"
+        self.compile("untraced.o", newest_of(untraced), ["clang", "-O2", "-c", str(untraced), "-o", "untraced.o"])
         for target in targets:
-            merge(target)
-        return 0
-    results = []
-    if command in ("replay", "run"):
-        results += [result for target in targets for result in replay(target)]
-    if command == "run":
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            results += pool.map(lambda target: fuzz(target, [f"-max_total_time={amount}"]), targets)
-    if command == "count":
-        results += [fuzz(target, [f"-runs={amount}"]) for target in targets]
-    failed = results.count(False)
-    sys.stderr.flush()
-    print(f"{len(results) - failed} passed, {failed} failed", flush=True)
-    return 1 if failed or not results else 0
+            self.target(target)
 
+    def compile(self, result: str, newest: float, command: list[str]) -> None:
+        path = self.folder / result
+        if path.exists() and path.stat().st_mtime > newest:
+            return
+        print(f"compiling {path.relative_to(ROOT) if path.is_relative_to(ROOT) else result}", flush=True)
+        if subprocess.run(command, cwd=self.folder).returncode != 0:
+            sys.exit(f"{result} does not compile")
+        path.touch()
 
-# MARK: Building
+    def write_module_maps(self) -> None:
+        for name in C_MODULES:
+            headers = sorted((self.sources / name / "include").glob("*.h"))
+            text = "".join([f"module {name} {{\n", *(f'  header "{header}"\n' for header in headers), "  export *\n}\n"])
+            folder = self.folder / "include" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            if not (folder / "module.modulemap").exists():
+                (folder / "module.modulemap").write_text(text)
 
+    def imports(self) -> list[str]:
+        return ["-I", ".", *(word for name in C_MODULES for word in ("-I", f"include/{name}"))]
 
-def build(targets: list[str]) -> None:
-    (BUILD / "include").mkdir(parents=True, exist_ok=True)
-    for name in C_MODULES:
-        folder = ROOT / "Sources" / name / "include"
-        headers = "".join(f'  header "{header}"\n' for header in sorted(folder.glob("*.h")))
-        (BUILD / "include" / name).mkdir(exist_ok=True)
-        (BUILD / "include" / name / "module.modulemap").write_text(f"module {name} {{\n{headers}  export *\n}}\n")
-    modules = [name for name in MODULES if any(name in TARGETS[target][0] for target in targets)]
-    newest = 0.0
-    for name in modules:
-        newest = max(newest, newest_of(ROOT / "Sources" / name, *(ROOT / "Sources" / name for name in C_MODULES)))
-        compile_module(name, newest)
-    if "Host" in modules:
-        sources = sorted((ROOT / "Sources" / "CLinux").glob("*.c"))
-        compile_unless_newer(BUILD / "CLinux.o", newest_of(*sources), [
-            "clang", "-O2", "-r", "-nostdlib", "-fuse-ld=lld", "-fPIC", "-I", str(ROOT / "Sources" / "CLinux" / "include"), *map(str, sources),
-            "-o", str(BUILD / "CLinux.o")])
-    for target in targets:
-        link(target, newest)
+    def module(self, name: str) -> None:
+        sources = sorted(map(str, (self.sources / name).rglob("*.swift")))
+        self.compile(f"{name}.o", self.newest, [
+            "swiftc", *self.flags, self.sanitize, *self.imports(), "-module-name", name, "-emit-module",
+            "-emit-module-path", f"{name}.swiftmodule", "-c", *sources, "-o", f"{name}.o"])
+
+    def c_objects(self) -> None:
+        folder = self.sources / "CLinux"
+        self.compile("CLinux.o", newest_of(folder), [
+            "clang", "-O2", "-r", "-nostdlib", "-fuse-ld=lld", "-fPIC", "-I", str(folder / "include"),
+            *map(str, sorted(folder.glob("*.c"))), "-o", "CLinux.o"])
+
+    def target(self, target: str) -> None:
+        modules = TARGETS[target][0]
+        sources = sorted(file for place in (HERE / "Harness", HERE / target) for file in place.glob("*.swift"))
+        objects = [f"{name}.o" for name in modules] + (["CLinux.o"] if "Host" in modules else [])
+        # What checks is not instrumented: its branches are no goal, and would cost two thirds of the time.
+        self.compile(f"{target}.o", max(self.newest, newest_of(*sources)), [
+            "swiftc", *self.flags, *self.imports(), "-module-name", f"{target}_fuzzer", "-c", *map(str, sources),
+            "-o", f"{target}.o"])
+        self.compile(target, newest_of(*(self.folder / name for name in [f"{target}.o", *objects])), [
+            "swiftc", self.sanitize, *(["untraced.o", *UNTRACED] if self.isPlain else []), "-static-stdlib",
+            "-use-ld=lld", "-Xlinker", "--gc-sections", f"{target}.o", *objects, "-o", target])
 
 
 def newest_of(*places: pathlib.Path) -> float:
@@ -111,126 +137,136 @@ def newest_of(*places: pathlib.Path) -> float:
     return max(file.stat().st_mtime for file in files if file.is_file())
 
 
-def compile_unless_newer(result: pathlib.Path, newest: float, command: list[str]) -> None:
-    if result.exists() and result.stat().st_mtime > newest:
-        return
-    print(f"compiling {result.relative_to(ROOT)}", flush=True)
-    if subprocess.run(command, cwd=BUILD).returncode != 0:
-        sys.exit(f"{result.name} does not compile")
-    result.touch()
-
-
-def imports() -> list[str]:
-    folders = [BUILD / "include" / name for name in C_MODULES]
-    return ["-I", str(BUILD), *(word for folder in folders for word in ("-I", str(folder)))]
-
-
-def compile_module(name: str, newest: float) -> None:
-    sources = sorted(map(str, (ROOT / "Sources" / name).rglob("*.swift")))
-    compile_unless_newer(BUILD / f"{name}.o", newest, [
-        "swiftc", *FLAGS, f"-sanitize={SANITIZE}", *imports(), "-module-name", name, "-emit-module", "-emit-module-path",
-        f"{name}.swiftmodule", "-c", *sources, "-o", f"{name}.o"])
-
-
-def link(target: str, newest: float) -> None:
-    modules = TARGETS[target][0]
-    places = [HERE / "Harness", HERE / target]
-    sources = sorted(str(file) for place in places for file in place.glob("*.swift"))
-    objects = [f"{name}.o" for name in modules] + (["CLinux.o"] if "Host" in modules else [])
-    # What checks is not instrumented: its branches are no goal, and would cost two thirds of the time.
-    compile_unless_newer(BUILD / f"{target}.o", max(newest, newest_of(*map(pathlib.Path, sources))), [
-        "swiftc", *FLAGS, *imports(), "-module-name", f"{target}_fuzzer", "-c", *sources, "-o", f"{target}.o"])
-    compile_unless_newer(BUILD / target, (BUILD / f"{target}.o").stat().st_mtime, [
-        "swiftc", f"-sanitize={SANITIZE}", "-static-stdlib", "-use-ld=lld", "-Xlinker", "--gc-sections", f"{target}.o",
-        *objects, "-o", target])
-
-
-# MARK: Inputs
+# What is known of a target
 
 
 def inputs(target: str) -> list[pathlib.Path]:
-    """The folders of what is known for a target. The corpus is one text, so it is unpacked first."""
-    unpacked = ROOT / ".build-fuzz" / "corpus" / target
+    """The folders of the inputs that are known. The corpus is one text, so it is unpacked first."""
+    unpacked = WORK / "corpus" / target
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir(parents=True)
     text = HERE / target / "corpus.txt"
     for number, line in enumerate(text.read_text().split() if text.exists() else []):
         (unpacked / f"{number:04}").write_bytes(base64.b64decode(line))
     folders = [unpacked, HERE / target / "seeds", HERE / target / "regressions"]
-    return [folder for folder in folders if folder.is_dir()]
+    return [folder for folder in folders if folder.is_dir() and any(folder.iterdir())]
 
 
-def merge(target: str) -> None:
-    """Keeps, of all that is known and was found here, the fewest and shortest inputs that reach what all of it does."""
-    result = ROOT / ".build-fuzz" / "merged" / target
+def found(target: str) -> pathlib.Path:
+    """Where a fuzzer keeps what reaches something new."""
+    folder = WORK / "found" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def merge(build: Build, target: str) -> None:
+    result = WORK / "merged" / target
     shutil.rmtree(result, ignore_errors=True)
     result.mkdir(parents=True)
-    (FOUND / target).mkdir(parents=True, exist_ok=True)
     subprocess.run(
-        [str(BUILD / target), "-merge=1", f"-max_len={TARGETS[target][1]}", str(result), *map(str, inputs(target)),
-         str(FOUND / target)], env=ENVIRONMENT, check=True, stderr=subprocess.DEVNULL)
-    lines = sorted({base64.b64encode(file.read_bytes()).decode() for file in result.iterdir()}, key=lambda x: (len(x), x))
-    (HERE / target / "corpus.txt").write_text("".join(f"{line}\n" for line in lines))
+        [str(build.folder / target), "-merge=1", f"-max_len={TARGETS[target][1]}", str(result),
+         *map(str, inputs(target)), str(found(target))],
+        env=ENVIRONMENT, check=True, stderr=subprocess.DEVNULL)
+    lines = sorted((base64.b64encode(file.read_bytes()).decode() for file in result.iterdir()), key=lambda x: (len(x), x))
+    (HERE / target / "corpus.txt").write_text("".join(f"{line}\n" for line in lines if line))
     print(f"{target}: {len(lines)} inputs", flush=True)
 
 
-# MARK: Running
+# Running
 
 
-def replay(target: str) -> list[bool]:
-    """One result for each folder: every file in it runs to its end."""
-    results = []
+class Case:
+    """One result: what ran, whether it did what it should, and what was said."""
+
+    def __init__(self, target: str, name: str, isGood: bool, said: str, log: str) -> None:
+        self.target, self.name, self.isGood, self.said, self.log = target, name, isGood, said, log
+        print(f"{target}: {name}: {said}", flush=True)
+        if not isGood:
+            print(report(log), file=sys.stderr, flush=True)
+
+
+def replay(build: Build, target: str) -> list[Case]:
+    """A case for each folder: every file in it runs to its end."""
+    cases = []
     for folder in inputs(target):
         files = sorted(map(str, folder.iterdir()))
-        if not files:
-            continue
         run = subprocess.run(
-            [str(BUILD / target), f"-timeout={EXECUTION_SECONDS}", *files], env=ENVIRONMENT, cwd=BUILD,
+            [str(build.folder / target), f"-timeout={EXECUTION_SECONDS}", *files], env=ENVIRONMENT, cwd=build.folder,
             capture_output=True, text=True, errors="replace")
         done = run.stderr.count("Executed ")
+        name = "corpus" if folder.parent.name == "corpus" else folder.name
         isGood = run.returncode == 0 and done == len(files)
-        print(f"{target}: {folder.name}: {done} of {len(files)} inputs run", flush=True)
-        if not isGood:
-            print(report(run.stderr), file=sys.stderr, flush=True)
-        results.append(isGood)
-    return results
+        cases.append(Case(target, name, isGood, f"{done} of {len(files)} inputs run", run.stderr))
+    return cases
 
 
-def fuzz(target: str, bound: list[str]) -> bool:
-    """Looks for new inputs; keeps what it finds in .build-fuzz/found, its log in .build-fuzz/logs."""
-    found, logs, crashes = (ROOT / ".build-fuzz" / name for name in ("found", "logs", "crashes"))
-    for folder in (found / target, logs, crashes):
-        folder.mkdir(parents=True, exist_ok=True)
+def fuzz(build: Build, target: str, bound: str, lasting: pathlib.Path | None = None) -> Case:
+    """Looks for new inputs until `bound`, and keeps them in `lasting`; its log is kept in .build-fuzz/logs."""
+    for folder in ("logs", "crashes"):
+        (WORK / folder).mkdir(parents=True, exist_ok=True)
     dictionary = HERE / target / "dictionary.txt"
     command = [
-        str(BUILD / target), *bound, f"-max_len={TARGETS[target][1]}", f"-timeout={EXECUTION_SECONDS}",
+        str(build.folder / target), bound, f"-max_len={TARGETS[target][1]}", f"-timeout={EXECUTION_SECONDS}",
         f"-rss_limit_mb={RSS_MB}", f"-malloc_limit_mb={MALLOC_MB}", "-reload=0", "-entropic=0", "-print_final_stats=1",
-        f"-artifact_prefix={crashes}/{target}-", *([f"-dict={dictionary}"] if dictionary.exists() else []),
-        str(found / target), *map(str, inputs(target))]
-    log = logs / f"{target}-{'plain' if PLAIN else 'asan'}-{time.strftime('%H%M%S')}.log"
+        f"-artifact_prefix={WORK / 'crashes'}/{target}-", *([f"-dict={dictionary}"] if dictionary.exists() else []),
+        str(lasting or found(target)), *map(str, inputs(target))]
+    log = WORK / "logs" / f"{target}-{build.folder.name}-{time.strftime('%H%M%S')}.log"
     with log.open("w") as file:
-        status = subprocess.run(command, env=ENVIRONMENT, cwd=BUILD, stdout=file, stderr=file).returncode
+        status = subprocess.run(command, env=ENVIRONMENT, cwd=build.folder, stdout=file, stderr=file).returncode
     text = log.read_text(errors="replace")
-    print(f"{target}: {summary(text)}", flush=True)
-    if status != 0:
-        print(report(text), file=sys.stderr, flush=True)
-    return status == 0
-
-
-def report(log: str) -> str:
-    """What a run said last, without its progress."""
-    return "\n".join([line for line in log.splitlines() if not re.match(r"#\d+|\s*NEW_FUNC|rax|==\d+==Reg", line)][-40:])
+    return Case(target, "fuzz", status == 0, summary(text), text)
 
 
 def summary(log: str) -> str:
     def stat(name: str) -> int:
-        found = re.search(rf"stat::{name}:\s+(\d+)", log)
-        return int(found[1]) if found else 0
+        value = re.search(rf"stat::{name}:\s+(\d+)", log)
+        return int(value[1]) if value else 0
 
-    # Resident memory as it was a quarter into the run, and at its end.
-    rss = [int(value) for value in re.findall(r"^#\d+.* rss: (\d+)Mb", log, re.M)] or [0]
-    return (f"{stat('number_of_executed_units'):,} executions, {stat('average_exec_per_sec'):,} in a second, slowest "
-            f"{stat('slowest_unit_time_sec')} s, {rss[len(rss) // 4]} then {stat('peak_rss_mb')} MB")
+    # Resident memory when the known inputs had run, and the most there was.
+    start = re.search(r"INITED.* rss: (\d+)Mb", log)
+    return (f"{stat('number_of_executed_units'):,} executions, {stat('average_exec_per_sec'):,} in a second; "
+            f"{start[1] if start else '?'} MB at first, {stat('peak_rss_mb')} MB at most")
+
+
+def report(log: str) -> str:
+    """What a run said last, without its progress."""
+    lines = [line for line in log.splitlines() if not re.match(r"#\d+\s|\s*NEW_FUNC|r\w+ *= |==\d+==Reg", line)]
+    return "\n".join(lines[-40:])
+
+
+def write_junit(cases: list[Case], path: str) -> None:
+    suite = ElementTree.Element("testsuite", name="fuzz")
+    for case in cases:
+        element = ElementTree.SubElement(suite, "testcase", classname=case.target, name=case.name)
+        if not case.isGood:
+            ElementTree.SubElement(element, "failure", message=case.said)
+    ElementTree.ElementTree(suite).write(path)
+
+
+def main() -> int:
+    words = [word for word in sys.argv[1:] if not word.startswith("--junit=")]
+    command = words.pop(0)
+    amount = words.pop(0) if command in ("run", "count") else ""
+    targets = words or list(TARGETS)
+    build = Build(isPlain=bool(os.environ.get("PLAIN")))
+    build.make(targets)
+    if command == "build":
+        return 0
+    if command == "merge":
+        for target in targets:
+            merge(build, target)
+        return 0
+    cases = [case for target in targets for case in replay(build, target)]
+    if command != "replay":
+        bound = f"-max_total_time={amount}" if command == "run" else f"-runs={amount}"
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            cases += pool.map(lambda target: fuzz(build, target, bound), targets)
+    for path in [word.removeprefix("--junit=") for word in sys.argv if word.startswith("--junit=")]:
+        write_junit(cases, path)
+    failed = sum(not case.isGood for case in cases)
+    sys.stderr.flush()
+    print(f"{len(cases) - failed} passed, {failed} failed", flush=True)
+    return 1 if failed or not cases else 0
 
 
 if __name__ == "__main__":

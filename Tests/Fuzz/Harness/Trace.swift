@@ -25,6 +25,9 @@ struct Trace: ~Copyable {
   /// Appends to what the last note has, where pieces do not matter.
   mutating func extend(_ piece: UnsafeRawBufferPointer) { bytes.append(piece) }
 
+  /// Forgets what came after the first `count` bytes.
+  mutating func cut(to count: Int) { bytes.truncate(to: count) }
+
   func equals(_ other: borrowing Trace) -> Bool { bytes.readable.elementsEqual(other.bytes.readable) }
 
   var text: String { shown(bytes.readable) }

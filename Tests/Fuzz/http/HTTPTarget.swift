@@ -35,6 +35,8 @@ private struct Reader: ~Copyable {
   private var responses: HTTPResponseParser
   private var body: HTTPBodyDecoder?
   private var stage = Stage.head
+  /// Where the body begins in the trace.
+  private var bodyStart: Int?
   /// Whether what was read is written again, to be read back.
   let writesBack: Bool
 
@@ -53,6 +55,8 @@ private struct Reader: ~Copyable {
       stage = .over
       promise("a refusal has a status of an error", (400...599).contains(error.status), "\(error.status)")
       promise("a reason is one line", !error.reason.isEmpty && !error.reason.utf8.contains { $0 < 0x20 })
+      // Of a body that ends with its connection, how much comes before the limit is found is up to the pieces.
+      if error.status == 413, let bodyStart { trace.cut(to: bodyStart) }
       trace.note(UInt8(ascii: "!"), error.status)
       trace.note(UInt8(ascii: "!"), error.reason)
     }
@@ -64,6 +68,7 @@ private struct Reader: ~Copyable {
     case .over: return false
     case .head: return try settings.isClient ? response(&input, &trace) : request(&input, &trace)
     case .body:
+      bodyStart = bodyStart ?? trace.bytes.count
       guard let event = try body!.next(&input) else { return false }
       switch event {
       case .bytes(let piece):
@@ -117,6 +122,7 @@ private struct Reader: ~Copyable {
     if writesBack { rewrite(line, headers) }
     body = try HTTPBodyDecoder(length, bodyBytesLimit: settings.bodyLimit, limits: settings.limits)
     stage = .body
+    bodyStart = nil
   }
 
   /// What every reader of HTTP must agree on: where lines end, and what is a header.

@@ -56,7 +56,7 @@ private func run(
 }
 
 private func write(_ event: SSEEvent) {
-  written.append("event:")
+  written.append("event: ")
   written.append(event.name)
   written.append("\nid: ")
   written.append(event.id)
@@ -67,58 +67,53 @@ private func write(_ event: SSEEvent) {
   written.append("\n\n")
 }
 
-/// An event stream read the slow way: cut into lines first, then each line as the specification says.
+/// An event stream read the slow way: the whole stream is there, each line is looked for from its start.
 private struct EventStreamReference {
   let limit: Int
 
   func read(_ stream: UnsafeRawBufferPointer, _ trace: inout Trace) {
-    var (name, id, data): ([UInt8], [UInt8], [UInt8]?) = ([], [], nil)
-    var lines = lines(Array(stream))
-    let unfinished = lines.removeLast()
-    for (number, line) in lines.enumerated() {
+    var rest = stream[...]
+    if rest.starts(with: [0xEF, 0xBB, 0xBF]), rest.prefix(while: { !isEnd($0) }).count <= limit,
+      rest.contains(where: isEnd)
+    {
+      rest = rest.dropFirst(3)
+    }
+    var (name, id) = (stream[..<0], stream[..<0])
+    var data: [UInt8]?
+    while let end = rest.firstIndex(where: isEnd) {
+      let line = rest[..<end]
+      let isPair = rest[end] == 0x0D && end + 1 < rest.endIndex && rest[end + 1] == 0x0A
+      rest = rest[(isPair ? end + 2 : end + 1)...]
       guard line.count <= limit else { return trace.note(UInt8(ascii: "!"), 0) }
-      var line = line
-      if number == 0, line.starts(with: [0xEF, 0xBB, 0xBF]) { line.removeFirst(3) }
       if line.isEmpty {
-        if let data {
-          if name.isEmpty { name = Array("message".utf8) }
-          for (kind, bytes) in [(1, name), (2, id), (3, data)] as [(UInt8, [UInt8])] {
-            bytes.withUnsafeBytes { trace.note(kind, $0) }
-          }
-        }
-        (name, data) = ([], nil)
+        if let data { note(name, id, data, &trace) }
+        (name, data) = (stream[..<0], nil)
         continue
       }
-      let colon = line.firstIndex(of: 0x3A) ?? line.count
-      var value = Array(line.dropFirst(colon + 1))
-      if value.first == 0x20 { value.removeFirst() }
-      switch String(decoding: line[..<colon], as: UTF8.self) {
-      case "data":
+      let colon = line.firstIndex(of: 0x3A) ?? line.endIndex
+      var value = line[colon...].dropFirst()
+      if value.first == 0x20 { value = value.dropFirst() }
+      let field = line[..<colon]
+      if field.elementsEqual("data".utf8) {
         // The newline that joins it to the lines before counts.
         guard (data?.count ?? 0) + 1 + value.count <= limit else { return trace.note(UInt8(ascii: "!"), 0) }
-        data = data.map { $0 + [0x0A] + value } ?? value
-      case "event": name = value
-      case "id": if !value.contains(0) { id = value }
-      default: break
+        data = data.map { $0 + [0x0A] + value } ?? Array(value)
+      } else if field.elementsEqual("event".utf8) {
+        name = value
+      } else if field.elementsEqual("id".utf8), !value.contains(0) {
+        id = value
       }
     }
-    if unfinished.count > limit { trace.note(UInt8(ascii: "!"), 0) }
+    if rest.count > limit { trace.note(UInt8(ascii: "!"), 0) }
   }
 
-  /// The lines, and last what no line end follows.
-  private func lines(_ bytes: [UInt8]) -> [[UInt8]] {
-    var (lines, line): ([[UInt8]], [UInt8]) = ([], [])
-    var index = 0
-    while index < bytes.count {
-      if bytes[index] == 0x0A || bytes[index] == 0x0D {
-        if bytes[index] == 0x0D, index + 1 < bytes.count, bytes[index + 1] == 0x0A { index += 1 }
-        lines.append(line)
-        line = []
-      } else {
-        line.append(bytes[index])
-      }
-      index += 1
-    }
-    return lines + [line]
+  private func isEnd(_ byte: UInt8) -> Bool { byte == 0x0A || byte == 0x0D }
+
+  private func note(
+    _ name: Slice<UnsafeRawBufferPointer>, _ id: Slice<UnsafeRawBufferPointer>, _ data: [UInt8], _ trace: inout Trace
+  ) {
+    if name.isEmpty { trace.note(1, "message") } else { trace.note(1, UnsafeRawBufferPointer(rebasing: name)) }
+    trace.note(2, UnsafeRawBufferPointer(rebasing: id))
+    data.withUnsafeBytes { trace.note(3, $0) }
   }
 }
