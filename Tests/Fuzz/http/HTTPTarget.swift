@@ -1,8 +1,9 @@
 import Bytes
 import Wire
 
-// HTTPRequestParser, HTTPResponseParser, HTTPBodyDecoder and HTTPResponse. Options: bit 0 a client reads responses,
-// bit 1 small limits of the head, bits 2 and 3 the body's limit, bit 4 the response answers a HEAD.
+// HTTPRequestStream with what it is made of, HTTPResponseParser with HTTPBodyDecoder, and HTTPResponse. Options: bit 0 a
+// client reads responses, bit 1 small limits of the head, bits 2 and 3 the body's limit, bit 4 the response answers a
+// HEAD, bit 5 the input is put into a response of ours, bit 6 nobody wants the bodies, bit 7 answers come early.
 //
 // Promised: cuts do not matter; what was taken holds no byte that a stricter reader would cut elsewhere (smuggling); it
 // can be written and is read back the same; nothing put into our own response can make it two.
@@ -17,12 +18,16 @@ private struct Settings {
   var limits = HTTPLimits()
   var bodyLimit: Int
   var method: String
+  var dropsBodies: Bool
+  var answersEarly: Bool
 
   init(_ input: FuzzInput) {
     isClient = input.option(0)
     if input.option(1) { (limits.headBytes, limits.headers, limits.lineBytes) = (128, 3, 48) }
     bodyLimit = [65_536, 100, 16, 0][input.choice(2)]
     method = input.option(4) ? "HEAD" : "GET"
+    dropsBodies = input.option(6)
+    answersEarly = input.option(7)
   }
 }
 
@@ -31,7 +36,7 @@ private struct Reader: ~Copyable {
   private enum Stage { case head, body, over }
 
   let settings: Settings
-  private var requests: HTTPRequestParser
+  private var requests: HTTPRequestStream
   private var responses: HTTPResponseParser
   private var body: HTTPBodyDecoder?
   private var stage = Stage.head
@@ -43,7 +48,7 @@ private struct Reader: ~Copyable {
   init(_ settings: Settings, writesBack: Bool) {
     self.settings = settings
     self.writesBack = writesBack
-    requests = HTTPRequestParser(limits: settings.limits)
+    requests = HTTPRequestStream(limits: settings.limits)
     responses = HTTPResponseParser(limits: settings.limits)
   }
 
@@ -66,39 +71,68 @@ private struct Reader: ~Copyable {
   private mutating func step(_ input: inout ByteBuffer, _ trace: inout Trace) throws(HTTPError) -> Bool {
     switch stage {
     case .over: return false
-    case .head: return try settings.isClient ? response(&input, &trace) : request(&input, &trace)
+    case .head where settings.isClient: return try response(&input, &trace)
     case .body:
       bodyStart = bodyStart ?? trace.bytes.count
       guard let event = try body!.next(&input) else { return false }
       switch event {
-      case .bytes(let piece):
-        promise("a piece of a body is not empty", !piece.isEmpty)
-        trace.extend(piece)
-        if writesBack { HTTPResponse.appendChunk(piece, to: &written) }
+      case .bytes(let piece): take(piece, &trace)
       case .end:
         promise("a body that ended is whole", body!.isWholeAtClose())
-        trace.note(UInt8(ascii: "."), 0)
-        if writesBack { HTTPResponse.endChunks(to: &written) }
+        end(&trace)
         stage = .head
       }
-      return true
+    case .head:
+      let isFresh = requests.isBetweenRequests
+      let before = input.count
+      let start = input.readable.baseAddress
+      guard let event = try requests.next(&input) else { return false }
+      switch event {
+      case .head(let head):
+        // Behind a body that was dropped, where the head began is not known here.
+        let raw = UnsafeRawBufferPointer(start: start, count: isFresh ? before - input.count : 0)
+        try request(head, raw, &trace)
+      case .body(let piece): take(piece, &trace)
+      case .end:
+        end(&trace)
+        if !settings.answersEarly { requests.answered() }
+      }
     }
+    return true
   }
 
-  private mutating func request(_ input: inout ByteBuffer, _ trace: inout Trace) throws(HTTPError) -> Bool {
-    let before = input.count
-    let start = input.readable.baseAddress
-    guard let head = try requests.next(&input) else { return false }
-    let raw = UnsafeRawBufferPointer(start: start, count: before - input.count)
+  private mutating func take(_ piece: UnsafeRawBufferPointer, _ trace: inout Trace) {
+    promise("a piece of a body is not empty", !piece.isEmpty)
+    trace.extend(piece)
+    if writesBack { HTTPResponse.appendChunk(piece, to: &written) }
+  }
+
+  private func end(_ trace: inout Trace) {
+    trace.note(UInt8(ascii: "."), 0)
+    if writesBack { HTTPResponse.endChunks(to: &written) }
+  }
+
+  private mutating func request(_ head: HTTPRequestHead, _ raw: UnsafeRawBufferPointer, _ trace: inout Trace)
+    throws(HTTPError)
+  {
     let line = "\(head.method) \(head.target) HTTP/1.\(head.minorVersion)"
-    check(raw, line, head.headers)
+    if !raw.isEmpty { check(raw, line, head.headers) }
+    let rest = head.query.map { "\(head.path)?\($0)" } ?? head.path
     promise(
-      "the path and the query are the target", head.query.map { "\(head.path)?\($0)" } ?? head.path == head.target)
+      "the path and the query end the target", head.target.hasSuffix(rest) || ["/", "*"].contains(rest), head.target)
     promise("there is one Host", head.headers.all("host").count == 1 || head.minorVersion == 0)
     note(line, head.headers, &trace)
-    trace.note(UInt8(ascii: "b"), "\(head.bodyLength) \(head.keepsAlive)")
-    try begin(head.bodyLength, line, head.headers)
-    return true
+    trace.note(UInt8(ascii: "b"), "\(head.bodyLength) \(head.keepsAlive) \(head.expectation)")
+    begin(head.bodyLength, line, head.headers)
+    if settings.dropsBodies {
+      let canGoOn = requests.dropBody()
+      trace.note(UInt8(ascii: "d"), canGoOn ? 1 : 0)
+      if !canGoOn { stage = .over } else { requests.answered() }
+      if writesBack { HTTPResponse.endChunks(to: &written) }
+    } else {
+      try requests.takeBody(upTo: settings.bodyLimit)
+      if settings.answersEarly { requests.answered() }
+    }
   }
 
   private mutating func response(_ input: inout ByteBuffer, _ trace: inout Trace) throws(HTTPError) -> Bool {
@@ -112,21 +146,23 @@ private struct Reader: ~Copyable {
     note(line, head.headers, &trace)
     let length = try head.bodyLength(method: settings.method)
     trace.note(UInt8(ascii: "b"), "\(length)")
-    try begin(length, line, head.headers)
-    return true
-  }
-
-  private mutating func begin(_ length: HTTPBodyLength, _ line: String, _ headers: HTTPHeaders) throws(HTTPError) {
-    let isDoubtful = headers.all("content-length").count + headers.all("transfer-encoding").count > 1
-    promise("one header says where the body ends", !isDoubtful || length == .none)
-    if writesBack { rewrite(line, headers) }
+    begin(length, line, head.headers)
     body = try HTTPBodyDecoder(length, bodyBytesLimit: settings.bodyLimit, limits: settings.limits)
     stage = .body
     bodyStart = nil
+    return true
+  }
+
+  private func begin(_ length: HTTPBodyLength, _ line: String, _ headers: HTTPHeaders) {
+    let isDoubtful = headers.all("content-length").count + headers.all("transfer-encoding").count > 1
+    promise("one header says where the body ends", !isDoubtful || length == .none)
+    if writesBack { rewrite(line, headers) }
   }
 
   /// What every reader of HTTP must agree on: where lines end, and what is a header.
   private func check(_ raw: UnsafeRawBufferPointer, _ line: String, _ headers: HTTPHeaders) {
+    // One empty line may stand before a request (RFC 9112 §2.2).
+    let raw = settings.isClient || raw[0] != 0x0D ? raw : UnsafeRawBufferPointer(rebasing: raw.dropFirst(2))
     promise(
       "a head keeps its limits",
       raw.count <= settings.limits.headBytes && headers.fields.count <= settings.limits.headers)
@@ -242,7 +278,7 @@ private func respond(_ bytes: UnsafeRawBufferPointer) {
   let text = String(decoding: bytes, as: UTF8.self)
   stream.removeAll(keeping: 1 << 20)
   HTTPResponse.append(
-    status: 426, headers: [("X-Reason", text), ("Allow", text)], body: bytes, keepsAlive: true, to: &stream)
+    status: 426, headers: [("X-Reason", text), ("Allow", text)], body: bytes, persistence: .stays, to: &stream)
   var limits = HTTPLimits()
   (limits.headBytes, limits.lineBytes) = (1 << 20, 1 << 20)
   do throws(HTTPError) {
