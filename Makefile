@@ -13,7 +13,7 @@ VENV := .build/venv
 BENCH_VENV := .build/venv-bench
 CONFORMANCE_VENV := .build/venv-conformance
 
-.PHONY: help build run simulate mutants test test-long million conformance tsan asan sanitize lint format bench bench-short hostile scaffold aged install clean
+.PHONY: help build run simulate mutants test test-long million conformance fuzz fuzz-corpus fuzz-mutants tsan asan sanitize lint format bench bench-short hostile scaffold aged install clean
 .DEFAULT_GOAL := build
 
 help: ## print this list
@@ -40,6 +40,18 @@ million: build $(VENV)/installed ## a million calls of every ending through the 
 
 conformance: build $(CONFORMANCE_VENV)/installed ## all of Autobahn|Testsuite, and its time beside uWebSockets; rewrites docs/conformance.md
 	$(CONFORMANCE_VENV)/bin/python Tests/Conformance/conformance.py --all --compare --write
+
+# Every reader of foreign bytes under libFuzzer and AddressSanitizer, for TIME seconds each; TARGET=x is one of them.
+TIME ?= 60
+TARGET ?=
+fuzz: ## the fuzzers, two at a time: TIME=60 TARGET=; what they find is kept in .build-fuzz
+	$(PYTHON) Tests/Fuzz/fuzz.py run $(TIME) $(TARGET)
+
+fuzz-corpus: ## keep what the fuzzers found, as few inputs as reach all of it
+	$(PYTHON) Tests/Fuzz/fuzz.py merge $(TARGET)
+
+fuzz-mutants: ## whether each fuzzer finds each planted fault within a minute
+	$(PYTHON) Tests/Fuzz/mutants.py
 
 # A sanitizer instruments the whole program, so each builds apart. WORD='a word of a test' runs fewer, and no host.
 # What is left out, and why: Tests/sanitize.py and docs/decisions/0015.
@@ -116,7 +128,7 @@ install: build ## lay out DESTDIR+PREFIX: runs on a machine without a toolchain
 	  install -D -m 0644 Sources/$$file $(DESTDIR)$(PREFIX)/share/patchbay/sdk/Sources/$$file || exit 1; done
 
 clean: ## remove everything that was built
-	rm -rf .build $(TSAN) $(ASAN)
+	rm -rf .build .build-fuzz $(TSAN) $(ASAN)
 
 $(VENV)/installed: Tests/requirements.txt
 $(BENCH_VENV)/installed: Benchmarks/requirements.txt

@@ -1,5 +1,5 @@
-"""Runs the Swift tests, the WebSocket conformance suite and the end-to-end tests, and ends with `N passed, N failed`
-over all of them.
+"""Runs the Swift tests, the WebSocket conformance suite, the fuzzers (each for FUZZ_SECONDS, 60 by default) and the
+end-to-end tests, and ends with `N passed, N failed` over all of them.
 
 The numbers are read from the JUnit files that they write. A run that left no such file, or ended with a status that
 its file does not explain, counts as one failure more: a crash never looks like success.
@@ -69,6 +69,11 @@ def main() -> int:
             said = REPORTS / f"{name}.xml"
             count.run([str(CONFORMANCE_PYTHON), str(ROOT / "Tests" / "Conformance" / f"{name}.py"), "--junit", str(said)],
                       [said], required=said)
+        fuzzed = REPORTS / "fuzz.xml"
+        count.run(
+            [sys.executable, str(ROOT / "Tests" / "Fuzz" / "fuzz.py"), "run", os.environ.get("FUZZ_SECONDS", "60"),
+             f"--junit={fuzzed}"],
+            [fuzzed], required=fuzzed)
     report = REPORTS / "end-to-end.xml"
     count.run(
         [sys.executable, "-m", "pytest", str(ROOT / "Tests" / "EndToEndTests"), f"--junitxml={report}", "-m",

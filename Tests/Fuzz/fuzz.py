@@ -200,8 +200,10 @@ def replay(build: Build, target: str) -> list[Case]:
     return cases
 
 
-def fuzz(build: Build, target: str, bound: str, lasting: pathlib.Path | None = None) -> Case:
-    """Looks for new inputs until `bound`, and keeps them in `lasting`; its log is kept in .build-fuzz/logs."""
+def fuzz(
+    build: Build, target: str, bound: str, lasting: pathlib.Path | None = None, known: list[pathlib.Path] | None = None
+) -> Case:
+    """Looks for new inputs until `bound`, from `known` on, and keeps them in `lasting`; its log is in .build-fuzz/logs."""
     for folder in ("logs", "crashes"):
         (WORK / folder).mkdir(parents=True, exist_ok=True)
     dictionary = HERE / target / "dictionary.txt"
@@ -209,7 +211,7 @@ def fuzz(build: Build, target: str, bound: str, lasting: pathlib.Path | None = N
         str(build.folder / target), bound, f"-max_len={TARGETS[target][1]}", f"-timeout={EXECUTION_SECONDS}",
         f"-rss_limit_mb={RSS_MB}", f"-malloc_limit_mb={MALLOC_MB}", "-reload=0", "-entropic=0", "-print_final_stats=1",
         f"-artifact_prefix={WORK / 'crashes'}/{target}-", *([f"-dict={dictionary}"] if dictionary.exists() else []),
-        str(lasting or found(target)), *map(str, inputs(target))]
+        str(lasting or found(target)), *map(str, known or inputs(target))]
     log = WORK / "logs" / f"{target}-{build.folder.name}-{time.strftime('%H%M%S')}.log"
     with log.open("w") as file:
         status = subprocess.run(command, env=ENVIRONMENT, cwd=build.folder, stdout=file, stderr=file).returncode
