@@ -175,7 +175,8 @@ package final class Host {
       if let changed = files?.settled(now: now) {
         if !changed.isDisjoint(with: [.configuration, .certificates]) {
           log.info(
-            changed.contains(.configuration) ? "The configuration file has changed" : "A certificate's file has changed")
+            changed.contains(.configuration) ? "The configuration file has changed" : "A certificate's file has changed"
+          )
           _ = reload(providers, updates)
         }
         if changed.contains(.plugins) { updates.filesChanged() }
