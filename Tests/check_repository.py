@@ -1,5 +1,5 @@
 """Checks what neither the compiler nor the formatter does: which module imports which, what no file may hold, and that
-the tests which docs/acceptance.md names exist.
+the tests which docs/acceptance.md and docs/operating.md name exist.
 
 Prints `path:line: what is wrong; what to do` for each finding and exits 1 if there is one.
 """
@@ -46,9 +46,13 @@ IMPORT = re.compile(r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|interna
                     r"(?:(?:struct|class|enum|func|protocol|typealias|var|let)\s+)?(\w+)")
 TEXT = {".swift", ".c", ".h", ".py", ".sh", ".md", ".json5", ".txt", ".ini", ".map", ""}
 SELF = "Tests/check_repository.py"
+# What fuzzers are fed with: bytes, not text.
+INPUT = re.compile(r"^Tests/Fuzz/\w+/(corpus|regressions)/")
 # Made of files that are checked where they stand.
 GENERATED = "Sources/Scaffold/ScaffoldTemplates.swift"
 ACCEPTANCE = "docs/acceptance.md"
+OPERATING = "docs/operating.md"
+HOSTILE = "### What hostile peers can and cannot do"
 DRAWERS = re.compile(r"(^|/)(\w*(Utils|Utilities|Helpers?|Manager|Common|Misc))(/|\.swift$)")
 
 
@@ -109,12 +113,40 @@ def tests_by_name(paths: list[str]) -> set[str]:
     """Every test as docs/acceptance.md names it: `test_x.py::test_y`, or `XTests/a sentence` for a Swift test."""
     names = set()
     for path in paths:
-        file, text = pathlib.Path(path), (ROOT / path).read_text()
+        file = pathlib.Path(path)
+        if file.suffix not in (".py", ".swift"):
+            continue
+        text = (ROOT / path).read_text()
         if path.startswith("Tests/EndToEndTests/test_"):
             names |= {f"{file.name}::{name}" for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.M)}
         elif path.endswith("Tests.swift"):
             names |= {f"{file.stem}/{name}" for name in re.findall(r"^\s*(?:@Test.*)?func `([^`]+)`", text, re.M)}
     return names
+
+
+def names_of_tests(line: str) -> list[str]:
+    return re.findall(r"`(test_\w+\.py::[^`]+|\w+Tests/[^`]+)`", line)
+
+
+def hostile_faults(paths: list[str]):
+    """Each row of the table of attacks names at least one test, and each test that is named exists."""
+    tests = tests_by_name(paths)
+    text = (ROOT / OPERATING).read_text()
+    start = text.find(HOSTILE)
+    if start < 0:
+        yield 1, f"has no section '{HOSTILE}'; the table of attacks stands there"
+        return
+    section = re.split(r"\n##+ ", text[start + len(HOSTILE):])[0]
+    first = text[:start].count("\n") + 1
+    for number, line in enumerate(section.splitlines(), first):
+        if not line.startswith("|") or line.startswith(("|---", "| a peer")):
+            continue
+        names = names_of_tests(line)
+        if not names:
+            yield number, "has a row without a test; name the one that shows it"
+        for name in names:
+            if name not in tests:
+                yield number, f"names the test {name}, which does not exist; name the one that shows it now"
 
 
 def acceptance_faults(paths: list[str]):
@@ -123,7 +155,7 @@ def acceptance_faults(paths: list[str]):
     features = []
     for number, line in enumerate((ROOT / ACCEPTANCE).read_text().splitlines(), 1):
         features += [int(feature) for feature in re.findall(r"^\| (\d+) \|", line)]
-        for name in re.findall(r"`(test_\w+\.py::[^`]+|\w+Tests/[^`]+)`", line):
+        for name in names_of_tests(line):
             named.add(name)
             if name not in tests:
                 yield number, f"names the test {name}, which does not exist; name the one that shows the feature now"
@@ -135,9 +167,11 @@ def acceptance_faults(paths: list[str]):
 
 
 def main() -> int:
-    paths = [path for path in tracked() if pathlib.Path(path).suffix in TEXT and path not in (SELF, GENERATED)]
+    paths = [path for path in tracked() if pathlib.Path(path).suffix in TEXT and path not in (SELF, GENERATED)
+             and not INPUT.search(path)]
     faults = [f"{path}:{number}: {fault}" for path in paths for number, fault in file_faults(path)]
     faults += [f"{ACCEPTANCE}:{number}: {fault}" for number, fault in acceptance_faults(paths)]
+    faults += [f"{OPERATING}:{number}: {fault}" for number, fault in hostile_faults(paths)]
     print("\n".join(faults + [f"{len(paths)} files checked, {len(faults)} faults"]))
     return 1 if faults else 0
 
