@@ -177,6 +177,44 @@ struct WebSocketLinkTests {
     bench.expectNothingHeld()
   }
 
+  @Test func `who has had a share of a turn goes on behind the others`() throws {
+    let bench = try HostBench()
+    var order: [Int] = []
+    var links = 0
+    bench.loop.messageService = MessageService(takesBinary: false) { _ in
+      links += 1
+      return Recorder(number: links) { order.append($0) }
+    }
+    let clients = try (0..<2).map { _ in
+      let client = try BenchClient(bench, request: BenchClient.upgrade())
+      _ = try client.head()
+      return client
+    }
+    let share = ConnectionLimits.messagesPerTurn
+    clients[0].write(Array(repeating: [0x81, 0x81, 0, 0, 0, 0, 0x61], count: 3 * share).flatMap { $0 })
+    clients[1].write([0x81, 0x81, 0, 0, 0, 0, 0x62])
+    bench.run()
+    try bench.wait { order.count == 3 * share + 1 }
+    #expect(order.firstIndex(of: 2) == share)
+  }
+
+  /// Tells whose message came.
+  private final class Recorder: MessageHandler {
+    private let number: Int
+    private let tell: (Int) -> Void
+
+    init(number: Int, tell: @escaping (Int) -> Void) {
+      self.number = number
+      self.tell = tell
+    }
+
+    func received(_ message: UnsafeRawBufferPointer) { tell(number) }
+    func backlogCleared() {}
+    func drain(isOver: Bool) {}
+    func sweep() {}
+    func linkClosed() {}
+  }
+
   @Test func `requests are no flood`() throws {
     let client = try BenchClient.connected(to: try HostBench())
     var answers = 0

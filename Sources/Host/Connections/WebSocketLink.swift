@@ -176,7 +176,7 @@ package final class WebSocketLink: ConnectionHandler, TimerTarget {
   }
 
   func backlogCleared() { handler?.backlogCleared() }
-  var heldBytes: Int { decoder.heldBytes }
+  var heldBytes: Int { decoder.heldBytes + (deflate?.heldBytes ?? 0) }
 
   /// What the connection held has been logged.
   func shed(_ reason: String) {

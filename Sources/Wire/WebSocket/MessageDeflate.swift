@@ -80,6 +80,16 @@ public final class MessageDeflate {
 
   private var keepsContext: Bool { terms.serverKeepsContext || terms.clientKeepsContext }
 
+  /// Bytes of memory that its own states take, about: the window and zlib's tables (zconf.h).
+  public var heldBytes: Int {
+    let inflating = inflater == nil ? 0 : (1 << terms.clientWindowBits) + Self.inflaterBytes
+    let deflating = deflater == nil ? 0 : (4 << terms.serverWindowBits) + Self.deflaterBytes
+    return inflating + deflating
+  }
+
+  private static let inflaterBytes = 7 << 10
+  private static let deflaterBytes = 128 << 10
+
   // MARK: - In
 
   /// Whether the message that comes may have `payloadBytes` more on the wire, when it may inflate to `messageBytesLimit`:
