@@ -4,8 +4,8 @@ import Glibc
 
 /// `control.sock` in the state directory: commands of the operator, from the host's own user or root only.
 ///
-/// One line asks, the answer is `ok` or `error` and lines for a person; then the connection ends. Thread: the control
-/// thread's.
+/// What is asked and answered is `ControlExchange`'s to decide. A peer that says nothing, or takes nothing, holds one of
+/// eight places for a second and holds up nobody else: nothing here waits. Thread: the control thread's.
 package final class ControlSocket {
   package enum Command: String, CaseIterable {
     case reload
@@ -15,126 +15,174 @@ package final class ControlSocket {
     case plugins
   }
 
-  /// For a peer to send its line, and to take the answer.
-  private static let patienceMilliseconds: Int32 = 1_000
-  private static let lineBytes = 256
+  private struct Peer {
+    var descriptor: Int32
+    var exchange: ControlExchange
+    /// What it has not taken yet of its answer.
+    var answer: [UInt8] = []
+  }
 
+  /// At once; whoever comes then waits to be accepted.
+  static let peersLimit = 8
+
+  /// Becomes readable when somebody is to be served: an epoll over the listener and the peers.
   let descriptor: Int32
-  private let path: String
+  private let listener: Int32
+  private let file: UnixSocketFile
+  private let log: Log
+  private var throttle = LogThrottle()
+  private var peers: [Peer] = []
+  private var isFull = false
 
   package static func path(in stateDirectory: String) -> String { "\(stateDirectory)/control.sock" }
 
   /// Listens, in place of whatever a host left there that is gone.
-  init(path: String) throws(HostError) {
-    self.path = path
-    descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    guard descriptor >= 0 else { throw Self.error(path, "socket") }
-    guard var address = UnixAddress(path) else {
-      Glibc.close(descriptor)
-      throw HostError(description: "\(path) is longer than the 107 bytes that a socket's path may have")
+  init(path: String, log: Log) throws(HostError) {
+    self.log = log
+    let listener = socket(
+      AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard listener >= 0 else { throw Self.error(path, "socket", errno) }
+    self.listener = listener
+    do throws(UnixSocketFile.Fault) {
+      file = try UnixSocketFile(listener, path: path, mode: 0o600)
+    } catch {
+      Glibc.close(listener)
+      switch error {
+      case .failed(_, ENAMETOOLONG):
+        throw HostError(description: "\(path) is longer than the 107 bytes that a socket's path may have")
+      case .failed(let call, let code): throw Self.error(path, call, code)
+      case .taken(let reason):
+        throw HostError(description: "\(path): \(reason); give each host its own state_directory")
+      }
     }
-    if address.isAnswered() {
-      Glibc.close(descriptor)
-      throw HostError(description: "another host listens at \(path); give each its own state_directory")
-    }
-    unlink(path)
-    let mask = umask(0o177)
-    let isBound = address.bind(descriptor)
-    umask(mask)
-    guard isBound, listen(descriptor, 8) == 0 else {
-      let error = Self.error(path, "bind")
-      Glibc.close(descriptor)
+    descriptor = epoll_create1(Int32(EPOLL_CLOEXEC))
+    guard descriptor >= 0, listen(listener, 8) == 0 else {
+      let error = Self.error(path, descriptor < 0 ? "epoll_create1" : "listen", errno)
+      if descriptor >= 0 { Glibc.close(descriptor) }
+      Glibc.close(listener)
+      file.remove()
       throw error
     }
+    watch(listener, EPOLLIN, EPOLL_CTL_ADD)
   }
 
-  private static func error(_ path: String, _ call: String) -> HostError {
-    HostError(description: "\(path): \(call): \(String(cString: strerror(errno)))")
+  private static func error(_ path: String, _ call: String, _ code: Int32) -> HostError {
+    HostError(description: "\(path): \(call): \(String(cString: strerror(code)))")
   }
 
   func close() {
+    for peer in peers { Glibc.close(peer.descriptor) }
+    peers = []
+    Glibc.close(listener)
     Glibc.close(descriptor)
-    unlink(path)
+    file.remove()
   }
 
-  /// Serves one peer that waits.
-  func answer(_ perform: (Command) -> ReloadReport) {
-    let peer = accept4(descriptor, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
-    guard peer >= 0 else { return }
-    defer { Glibc.close(peer) }
-    guard isTrusted(peer) else { return say(peer, false, ["only the host's own user and root may ask"]) }
-    guard let line = readLine(peer) else { return say(peer, false, ["no command came within a second"]) }
-    guard let command = Command(rawValue: line) else {
-      let known = Command.allCases.map(\.rawValue).joined(separator: ", ")
-      return say(peer, false, ["there is no command \(line.debugDescription); known: \(known)"])
-    }
-    let report = perform(command)
-    say(peer, report.isApplied, report.lines)
-  }
+  /// When `expire` has something to do.
+  var deadline: Instant { peers.map(\.exchange.deadline).min() ?? .never }
 
-  private func isTrusted(_ peer: Int32) -> Bool {
-    var who = (pid: pid_t(0), uid: uid_t(0), gid: gid_t(0))
-    var length = socklen_t(MemoryLayout.size(ofValue: who))
-    guard getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &length) == 0 else { return false }
-    return who.uid == geteuid() || who.uid == 0
-  }
+  // MARK: - Serving
 
-  private func readLine(_ peer: Int32) -> String? {
-    var bytes: [UInt8] = []
-    while bytes.count < Self.lineBytes {
-      var ready = pollfd(fd: peer, events: Int16(POLLIN), revents: 0)
-      guard poll(&ready, 1, Self.patienceMilliseconds) > 0 else { return nil }
-      var byte: UInt8 = 0
-      guard recv(peer, &byte, 1, 0) == 1 else { return nil }
-      if byte == 0x0A { return String(decoding: bytes, as: UTF8.self) }
-      bytes.append(byte)
-    }
-    return nil
-  }
-
-  private func say(_ peer: Int32, _ isApplied: Bool, _ lines: [String]) {
-    var patience = timeval(tv_sec: Int(Self.patienceMilliseconds / 1_000), tv_usec: 0)
-    setsockopt(peer, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-    let text = ([isApplied ? "ok" : "error"] + lines).joined(separator: "\n") + "\n"
-    Array(text.utf8).withUnsafeBytes { bytes in
-      var rest = bytes
-      while !rest.isEmpty {
-        let count = send(peer, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
-        guard count > 0 else { return }
-        rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+  /// Serves whoever is ready to be.
+  func answer(now: Instant, _ perform: (Command) -> ReloadReport) {
+    var events = [epoll_event](repeating: epoll_event(), count: Self.peersLimit + 1)
+    let count = epoll_wait(descriptor, &events, Int32(events.count), 0)
+    for event in events.prefix(Int(max(0, count))) {
+      let ready = Int32(truncatingIfNeeded: event.data.u64)
+      if ready == listener {
+        acceptPeers(now: now)
+      } else if let index = peers.firstIndex(where: { $0.descriptor == ready }) {
+        if peers[index].answer.isEmpty { read(ready, index, perform) } else { send(ready) }
       }
     }
   }
-}
 
-/// The address of a unix socket, as the kernel takes it.
-package struct UnixAddress {
-  private var address = sockaddr_un()
-
-  /// nil: the path does not fit.
-  package init?(_ path: String) {
-    let bytes = Array(path.utf8)
-    guard !bytes.isEmpty, bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return nil }
-    address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-  }
-
-  mutating func bind(_ descriptor: Int32) -> Bool { withPointer { Glibc.bind(descriptor, $0, $1) == 0 } }
-
-  package mutating func connect(_ descriptor: Int32) -> Bool { withPointer { Glibc.connect(descriptor, $0, $1) == 0 } }
-
-  /// Whether somebody listens there.
-  mutating func isAnswered() -> Bool {
-    let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    guard probe >= 0 else { return false }
-    defer { close(probe) }
-    return connect(probe)
-  }
-
-  private mutating func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
-    withUnsafePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+  /// Ends what has taken too long.
+  func expire(now: Instant) {
+    for peer in peers where peer.exchange.deadline <= now {
+      guard let index = peers.firstIndex(where: { $0.descriptor == peer.descriptor }) else { continue }
+      let action = peers[index].exchange.due(now: now)
+      if case .refuse(let reason) = action { say(peer.descriptor, false, [reason]) }
+      if action == .end { end(peer.descriptor) }
     }
+  }
+
+  private func acceptPeers(now: Instant) {
+    while peers.count < Self.peersLimit {
+      let peer = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue))
+      guard peer >= 0 else { return }
+      peers.append(Peer(descriptor: peer, exchange: ControlExchange(now: now)))
+      watch(peer, EPOLLIN, EPOLL_CTL_ADD)
+      let who = SocketAddress(credentialsOf: peer)
+      guard let user = who?.user, user == geteuid() || user == 0 else {
+        warn("Refused a command", now, ("reason", "another user"), ("peer", who.map { "\($0)" } ?? "unix"))
+        say(peer, false, ["only the host's own user and root may ask"])
+        continue
+      }
+    }
+    setFull(peers.count >= Self.peersLimit)
+  }
+
+  private func read(_ peer: Int32, _ index: Int, _ perform: (Command) -> ReloadReport) {
+    var bytes = [UInt8](repeating: 0, count: max(1, peers[index].exchange.room))
+    let count = recv(peer, &bytes, bytes.count, 0)
+    let action: ControlExchange.Action
+    if count > 0 {
+      action = peers[index].exchange.received(bytes[..<count])
+    } else if count == 0 {
+      action = peers[index].exchange.ended()
+    } else if errno == EAGAIN || errno == EINTR {
+      return
+    } else {
+      action = .end
+    }
+    switch action {
+    case .wait: break
+    case .end: end(peer)
+    case .refuse(let reason): say(peer, false, [reason])
+    case .perform(let command):
+      let report = perform(command)
+      say(peer, report.isApplied, report.lines)
+    }
+  }
+
+  private func say(_ peer: Int32, _ isApplied: Bool, _ lines: [String]) {
+    guard let index = peers.firstIndex(where: { $0.descriptor == peer }) else { return }
+    peers[index].answer = ControlExchange.answer(isApplied, lines)
+    peers[index].exchange.answering(now: .now())
+    send(peer)
+  }
+
+  /// As much as the peer takes; the rest when it takes more.
+  private func send(_ peer: Int32) {
+    guard let index = peers.firstIndex(where: { $0.descriptor == peer }) else { return }
+    let count = peers[index].answer.withUnsafeBytes { Glibc.send(peer, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    if count > 0 { peers[index].answer.removeFirst(count) }
+    if peers[index].answer.isEmpty || (count < 0 && errno != EAGAIN && errno != EINTR) { return end(peer) }
+    watch(peer, EPOLLOUT, EPOLL_CTL_MOD)
+  }
+
+  private func end(_ peer: Int32) {
+    peers.removeAll { $0.descriptor == peer }
+    Glibc.close(peer)
+    setFull(false)
+  }
+
+  /// While no place is free the listener is not looked at: it would be ready all the time.
+  private func setFull(_ full: Bool) {
+    guard full != isFull else { return }
+    isFull = full
+    watch(listener, full ? EPOLL_EVENTS(rawValue: 0) : EPOLLIN, EPOLL_CTL_MOD)
+  }
+
+  private func watch(_ watched: Int32, _ events: EPOLL_EVENTS, _ operation: Int32) {
+    var event = epoll_event(events: events.rawValue, data: epoll_data_t(u64: UInt64(UInt32(bitPattern: watched))))
+    epoll_ctl(descriptor, operation, watched, &event)
+  }
+
+  private func warn(_ message: String, _ now: Instant, _ fields: LogField...) {
+    guard let unreported = throttle.admit(now: now) else { return }
+    log.write(.warning, message, fields + [("unreported_total", "\(unreported)")])
   }
 }
 
@@ -143,7 +191,7 @@ extension Host {
   func openControlSocket() -> ControlSocket? {
     mkdir(configuration.stateDirectory, 0o700)  // Usually there; what is wrong with it is told by whoever needs it.
     do {
-      return try ControlSocket(path: ControlSocket.path(in: configuration.stateDirectory))
+      return try ControlSocket(path: ControlSocket.path(in: configuration.stateDirectory), log: log)
     } catch {
       log.warning("No control socket: `patchbay reload` cannot reach this host", ("reason", error.description))
       return nil

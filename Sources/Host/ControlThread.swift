@@ -70,8 +70,9 @@ final class ControlPort: Sendable {
         _ = read(wakeDescriptor, &count, 8)
         return .woken
       }
-      if descriptors[2].revents != 0 { return .request }
+      // Last, so that nobody who asks without end keeps the rest from being seen.
       if descriptors[3].revents != 0 { return .changed }
+      if descriptors[2].revents != 0 { return .request }
     }
   }
 

@@ -133,7 +133,9 @@ package final class Host {
       do {
         let address = try BindAddress(parsing: setting.address)
         let identity = try makeIdentity(setting, index)
-        let listener = try Listener(address: address, loop: first.eventLoop, log: log) { socket in
+        let listener = try Listener(
+          address: address, mode: UInt32(setting.mode, radix: 8) ?? 0o600, loop: first.eventLoop, log: log
+        ) { socket in
           directory.hand(socket, serves: setting.serves, identity: identity)
         }
         listeners.append(listener)
@@ -162,16 +164,17 @@ package final class Host {
     let updates = PluginUpdates(providers: providers, log: log) { [control] in control.wake() }
     var look = Instant.now()
     while true {
-      let deadline = min(look, files?.settleAt ?? .never)
+      let deadline = min(look, files?.settleAt ?? .never, socket?.deadline ?? .never)
       switch control.next(until: deadline, socket: socket?.descriptor ?? -1, watch: files?.descriptor ?? -1) {
       case .stop: return updates.stop()
       case .reload: _ = reload(providers, updates)
-      case .request: socket?.answer { perform($0, providers, updates) }
+      case .request: socket?.answer(now: .now()) { perform($0, providers, updates) }
       case .changed: files?.note(now: .now())
       case .woken: updates.step()
       case .timeout: break
       }
       let now = Instant.now()
+      socket?.expire(now: now)
       if let changed = files?.settled(now: now) {
         if !changed.isDisjoint(with: [.configuration, .certificates]) {
           log.info(

@@ -82,7 +82,7 @@ struct ListenerTests {
     let address = try BindAddress(parsing: "unix:\(path)")
     let loop = try EventLoop(index: 0)
     // What a killed process leaves: a socket file without a listener.
-    let (abandoned, _) = try Listener.listen(address)
+    let abandoned = try Listener.listen(address).descriptor
     close(abandoned)
     let listener = try Listener(address: address, loop: loop) { _ in }
     let error = try #require(throws: ListenerError.self) { try Listener(address: address, loop: loop) { _ in } }

@@ -98,7 +98,8 @@ final class UpstreamServer: Sendable {
   /// Serves until `stop`; `script` owns each connection while it runs.
   init(_ script: @escaping @Sendable (Connection) -> Void) throws {
     self.script = script
-    let (descriptor, bound) = try Listener.listen(BindAddress(parsing: "127.0.0.1:0"))
+    let made = try Listener.listen(BindAddress(parsing: "127.0.0.1:0"))
+    let (descriptor, bound) = (made.descriptor, made.bound)
     listening = descriptor
     guard case .network(let address) = bound.place else { throw EventLoopError(call: "bind", code: EINVAL) }
     port = address.port

@@ -141,7 +141,8 @@ struct UpstreamTests {
   }
 
   @Test func `a refused connection is a network failure that names host and port`() throws {
-    let (descriptor, bound) = try Listener.listen(BindAddress(parsing: "127.0.0.1:0"))
+    let made = try Listener.listen(BindAddress(parsing: "127.0.0.1:0"))
+    let (descriptor, bound) = (made.descriptor, made.bound)
     close(descriptor)
     let bench = try UpstreamBench()
     let recorder = try bench.start(UpstreamRequest(method: "GET", url: "http://\(bound)/"))

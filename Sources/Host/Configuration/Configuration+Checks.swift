@@ -90,6 +90,11 @@ extension Configuration {
         report(.malformed, found: shown, expected: "a possible address: \(error.reason)")
         continue
       }
+      if case .network = address.place, listener.mode != Listener(address: "").mode {
+        reader.report(
+          .conflict, "listeners[\(index)].mode", found: "\(ConfigurationReader.quoted(listener.mode)) with \(shown)",
+          expected: "a mode for unix sockets only")
+      }
       if auth.isOpen, !address.isLoopback {
         report(
           .conflict, found: "\(shown) and no principal",

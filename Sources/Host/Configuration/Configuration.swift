@@ -73,6 +73,8 @@ extension Configuration {
     /// "127.0.0.1:8079", "[::1]:8079" or "unix:/path"; port 0: any free one.
     package var address: String
     package var serves: Services
+    /// Of a unix socket's file, as `chmod` has it.
+    package var mode = "0600"
     /// nil: it speaks plain HTTP.
     package var tls: TLS?
 

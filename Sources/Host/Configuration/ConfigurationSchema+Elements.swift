@@ -10,6 +10,7 @@ extension ConfigurationSchema {
     .services("serves", \.serves, "What it answers.")
       .notInForce(
         "serving openai, mcp or metrics", unless: { $0.serves.isSubset(of: [.websocket, .health, .monitor]) }),
+    .text("mode", \.mode, 4...4, .mode, "Of the file of a unix socket: who may write to it may connect."),
     .optional("tls", \.tls, "Absent: plain HTTP and WebSocket. See docs/tls.md.", Self.tls),
   ]
 

@@ -37,6 +37,13 @@ struct TextFormat: Sendable {
     }
   }
 
+  /// What a file may be given: its owner must be able to write to it.
+  static let mode = TextFormat(expected: "a 0 and three octal digits, the first 6 or 7, such as \"0660\"") { text in
+    let digits = Array(text.utf8)
+    return digits.count == 4 && digits[0] == 0x30 && (0x36...0x37).contains(digits[1])
+      && digits[2...].allSatisfy { (0x30...0x37).contains($0) }
+  }
+
   static let address = TextFormat(
     expected: "\"IP:PORT\", \"[IPv6]:PORT\" or \"unix:/path\"; an address, not a name"
   ) { text in

@@ -2,8 +2,17 @@ import CLinux
 import Glibc
 
 extension Listener {
-  /// Makes a socket that listens on `address`, and says where it really does.
-  static func listen(_ address: BindAddress) throws(ListenerError) -> (descriptor: Int32, bound: BindAddress) {
+  /// What listens: its descriptor, where it really does, and its file if it is a unix socket.
+  struct Socket {
+    var descriptor: Int32
+    var bound: BindAddress
+    var file: UnixSocketFile?
+  }
+
+  /// Makes a socket that listens on `address`.
+  ///
+  /// - Parameter mode: of a unix socket's file.
+  static func listen(_ address: BindAddress, mode: UInt32 = 0o600) throws(ListenerError) -> Socket {
     let family =
       switch address.place {
       case .network(let network): network.family == .ipv4 ? AF_INET : AF_INET6
@@ -13,18 +22,17 @@ extension Listener {
     let descriptor = socket(family, kind, 0)
     guard descriptor >= 0 else { throw ListenerError(address: address, call: "socket", code: errno) }
     do throws(ListenerError) {
-      let bound: BindAddress
+      var made = Socket(descriptor: descriptor, bound: address)
       switch address.place {
-      case .network(let network):
-        bound = try bind(descriptor, network, address)
-      case .unix(let path):
-        try bind(descriptor, path: path, address)
-        bound = address
+      case .network(let network): made.bound = try bind(descriptor, network, address)
+      case .unix(let path): made.file = try bind(descriptor, path: path, mode, address)
       }
       guard Glibc.listen(descriptor, backlog) == 0 else {
-        throw ListenerError(address: address, call: "listen", code: errno)
+        let code = errno
+        made.file?.remove()
+        throw ListenerError(address: address, call: "listen", code: code)
       }
-      return (descriptor, bound)
+      return made
     } catch {
       Glibc.close(descriptor)
       throw error
@@ -53,36 +61,17 @@ extension Listener {
     return BindAddress(.network(SocketAddress(storage)))
   }
 
-  /// A socket file that nobody listens on is left over from a process that died: it is replaced.
-  private static func bind(_ descriptor: Int32, path: String, _ address: BindAddress) throws(ListenerError) {
-    if withUnixAddress(path, { Glibc.bind(descriptor, $0, $1) }) == 0 { return }
-    let code = errno
-    guard code == EADDRINUSE, isLeftOver(path) else {
-      throw ListenerError(address: address, call: "bind", code: code)
-    }
-    unlink(path)
-    guard withUnixAddress(path, { Glibc.bind(descriptor, $0, $1) }) == 0 else {
-      throw ListenerError(address: address, call: "bind", code: errno)
-    }
-  }
-
-  private static func isLeftOver(_ path: String) -> Bool {
-    var information = stat()
-    guard lstat(path, &information) == 0, information.st_mode & S_IFMT == S_IFSOCK else { return false }
-    let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    guard probe >= 0 else { return false }
-    defer { Glibc.close(probe) }
-    return withUnixAddress(path, { connect(probe, $0, $1) }) != 0 && errno == ECONNREFUSED
-  }
-
-  private static func withUnixAddress(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { field in
-      for (index, byte) in path.utf8.prefix(BindAddress.unixPathBytes).enumerated() { field[index] = byte }
-    }
-    return withUnsafePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+  private static func bind(_ descriptor: Int32, path: String, _ mode: UInt32, _ address: BindAddress)
+    throws(ListenerError) -> UnixSocketFile
+  {
+    do throws(UnixSocketFile.Fault) {
+      return try UnixSocketFile(descriptor, path: path, mode: mode)
+    } catch {
+      switch error {
+      case .failed(let call, let code): throw ListenerError(address: address, call: call, code: code)
+      case .taken(let reason):
+        throw ListenerError(address: address, call: "bind", code: EADDRINUSE, reason: reason)
+      }
     }
   }
 }

@@ -23,10 +23,13 @@ package struct ListenerError: Error, CustomStringConvertible {
   package var address: BindAddress
   package var call: String
   package var code: Int32
+  /// What more is known.
+  package var reason: String?
 
   package var description: String {
     let advice =
       switch code {
+      case EADDRINUSE where reason != nil: "; \(reason ?? ""): stop it, remove it, or choose another path"
       case EADDRINUSE: "; another process listens there: stop it, or choose another address"
       case EACCES: "; ports below 1024 and foreign directories need permission"
       case EADDRNOTAVAIL: "; this machine does not have that address"
@@ -60,14 +63,18 @@ package final class Listener: DescriptorHandler, TimerTarget {
   private let log: Log?
   private let accept: (consuming AcceptedSocket) -> Void
   private let descriptor: Int32
+  private let file: UnixSocketFile?
   private var state = State.closed
   private var spare: Int32
   private var throttle = LogThrottle()
 
+  /// - Parameter mode: of a unix socket's file: who may write to it may connect.
   package init(
-    address: BindAddress, loop: EventLoop, log: Log? = nil, accept: @escaping (consuming AcceptedSocket) -> Void
+    address: BindAddress, mode: UInt32 = 0o600, loop: EventLoop, log: Log? = nil,
+    accept: @escaping (consuming AcceptedSocket) -> Void
   ) throws(ListenerError) {
-    (descriptor, boundAddress) = try Self.listen(address)
+    let made = try Self.listen(address, mode: mode)
+    (descriptor, boundAddress, file) = (made.descriptor, made.bound, made.file)
     self.loop = loop
     self.log = log
     self.accept = accept
@@ -77,7 +84,12 @@ package final class Listener: DescriptorHandler, TimerTarget {
     } catch {
       Glibc.close(descriptor)
       if spare >= 0 { Glibc.close(spare) }
+      file?.remove()
       throw ListenerError(address: address, call: error.call, code: error.code)
+    }
+    if case .unix(let path) = address.place, let danger = UnixSocketFile.danger(path: path) {
+      log?.warning(
+        "Others could replace the socket that clients connect to", ("address", "\(address)"), ("reason", danger))
     }
   }
 
@@ -99,7 +111,7 @@ package final class Listener: DescriptorHandler, TimerTarget {
     state = .closed
     Glibc.close(descriptor)
     if spare >= 0 { Glibc.close(spare) }
-    if case .unix(let path) = boundAddress.place { unlink(path) }
+    file?.remove()
   }
 
   package func descriptorReady(_ ready: DescriptorInterest) {
@@ -119,7 +131,8 @@ package final class Listener: DescriptorHandler, TimerTarget {
     var storage = sockaddr_storage()
     let accepted = acceptDescriptor(&storage)
     if accepted >= 0 {
-      let peer = SocketAddress(storage)
+      var peer = SocketAddress(storage)
+      if peer.family == .unix, let known = SocketAddress(credentialsOf: accepted) { peer = known }
       if peer.family != .unix { Self.prepare(accepted) }
       accept(AcceptedSocket(fd: accepted, peer: peer))
       return true

@@ -13,11 +13,24 @@ package struct SocketAddress: Hashable, Sendable {
   /// The address in network order, the first byte highest; an IPv4 address stands in the low 32 bits of `low`.
   package let high: UInt64
   package let low: UInt64
-  /// Which link an `fe80::` address belongs to (RFC 4007 §6).
+  /// Which link an `fe80::` address belongs to (RFC 4007 §6). Of a unix peer 1 if `low` is its user and `high` its
+  /// process.
   package let scope: UInt32
 
   /// A peer that is on this machine and has no number.
   package static let unix = SocketAddress(family: .unix, port: 0, high: 0, low: 0)
+
+  /// Who connected to a unix socket: user and process, as the kernel saw them then (unix(7), SO_PEERCRED). nil: it does
+  /// not say.
+  init?(credentialsOf descriptor: Int32) {
+    var who = (pid: pid_t(0), uid: uid_t(0), gid: gid_t(0))
+    var length = socklen_t(MemoryLayout.size(ofValue: who))
+    guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &who, &length) == 0 else { return nil }
+    self.init(family: .unix, port: 0, high: UInt64(UInt32(bitPattern: who.pid)), low: UInt64(who.uid), scope: 1)
+  }
+
+  /// The user of a unix peer; nil: unknown, or no unix peer.
+  var user: uid_t? { family == .unix && scope == 1 ? uid_t(truncatingIfNeeded: low) : nil }
 
   package init(family: Family, port: UInt16, high: UInt64, low: UInt64, scope: UInt32 = 0) {
     self.family = family
@@ -119,7 +132,7 @@ package struct SocketAddress: Hashable, Sendable {
 extension SocketAddress: CustomStringConvertible {
   package var description: String {
     switch family {
-    case .unix: "unix"
+    case .unix: user.map { "unix, user \($0), process \(high)" } ?? "unix"
     case .ipv4: "\(host):\(port)"
     case .ipv6: "[\(host)]:\(port)"
     }
