@@ -187,6 +187,8 @@ package final class Host {
       guard look <= now else { continue }
       leases.look(now: now)
       providers.retired.look(log)
+      // Blocks of a flood that lie between others stay with the process otherwise.
+      if services.memory.isDownFromPeak() { malloc_trim(0) }
       look = now.advanced(milliseconds: LeaseRecovery.intervalMilliseconds)
     }
   }

@@ -113,4 +113,21 @@ struct HeldMemoryTests {
     memory.setLimit(101)
     #expect(!memory.isOver)
   }
+
+  @Test func `a peak that is over is told once`() {
+    let memory = HeldMemory(limit: .max, loops: 1)
+    let noted = HeldMemory.notedPeakBytes
+    memory.add(noted - 1)
+    memory.add(1 - noted)
+    #expect(!memory.isDownFromPeak(), "too little to care")
+    memory.add(noted)
+    memory.add(-(noted / 2))
+    #expect(!memory.isDownFromPeak(), "half of it is in use")
+    memory.add(-(noted / 2))
+    #expect(memory.isDownFromPeak())
+    #expect(!memory.isDownFromPeak())
+    memory.add(2 * noted)
+    memory.add(-2 * noted)
+    #expect(memory.isDownFromPeak())
+  }
 }

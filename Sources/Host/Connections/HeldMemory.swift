@@ -15,6 +15,8 @@ final class HeldMemory: Sendable {
 
   private let limit: Atomic<Int>
   private let total = Atomic<Int>(0)
+  /// The most that was held since `isDownFromPeak` said so.
+  private let peak = Atomic<Int>(0)
   private let shares: [Share]
 
   /// - Parameters:
@@ -32,7 +34,21 @@ final class HeldMemory: Sendable {
   func setLimit(_ bytes: Int) { limit.store(bytes, ordering: .relaxed) }
 
   /// A connection holds more by `change`, or less.
-  func add(_ change: Int) { total.add(change, ordering: .relaxed) }
+  func add(_ change: Int) {
+    let now = total.add(change, ordering: .relaxed).newValue
+    if now > peak.load(ordering: .relaxed) { peak.store(now, ordering: .relaxed) }
+  }
+
+  /// Of a peak that is worth it to give memory back to the system.
+  static let notedPeakBytes = 16 << 20
+
+  /// Whether much was held and little of it still is; says so once for each such peak. Thread: one.
+  func isDownFromPeak() -> Bool {
+    let now = heldBytes
+    guard peak.load(ordering: .relaxed) >= max(Self.notedPeakBytes, 4 * now) else { return false }
+    peak.store(now, ordering: .relaxed)
+    return true
+  }
 
   /// What the heaviest connection of a loop holds. Thread: that loop's.
   func setHeaviest(_ bytes: Int, ofLoop loop: Int) { shares[loop].heaviest.store(bytes, ordering: .relaxed) }
