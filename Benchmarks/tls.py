@@ -8,7 +8,6 @@ the machine counts.
 
 import asyncio
 import contextlib
-import os
 import pathlib
 import resource
 import ssl
@@ -33,8 +32,9 @@ def start(folder: pathlib.Path, tls: dict | None) -> Host:
 
 
 def cpu_seconds(host: Host) -> float:
-    fields = pathlib.Path(f"/proc/{host.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Of all its threads, to the nanosecond; none of them ends while it is measured."""
+    tasks = pathlib.Path(f"/proc/{host.pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 async def connect(host: Host, context: ssl.SSLContext | None) -> Client:
