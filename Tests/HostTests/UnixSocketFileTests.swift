@@ -40,12 +40,8 @@ struct UnixSocketFileTests {
       umask(0)
       for wanted: UInt32 in [0o600, 0o660, 0o666] {
         let folder = try Folder()
-        let made = try unixSocket()
         // What the kernel makes at once, before anything could be mended.
-        try #require(fchmod(made, wanted) == 0)
-        var address = try #require(UnixAddress(folder.socket))
-        let isBound = address.bind(made)
-        try #require(isBound)
+        try UnixSocketFile.make(try unixSocket(), path: folder.socket, mode: wanted)
         #expect(mode(folder.socket) == wanted)
       }
     }

@@ -22,12 +22,7 @@ final class UnixSocketFile {
   /// The file never has a wider mode than `mode`, not even for a moment: the kernel makes it with the mode that the
   /// descriptor has, less the umask, and what the umask took is given afterwards.
   init(_ descriptor: Int32, path: String, mode: UInt32) throws(Fault) {
-    guard var address = UnixAddress(path) else { throw .failed(call: "bind", code: ENAMETOOLONG) }
-    guard fchmod(descriptor, mode) == 0 else { throw .failed(call: "fchmod", code: errno) }
-    if !address.bind(descriptor) {
-      guard errno == EADDRINUSE else { throw .failed(call: "bind", code: errno) }
-      try Self.replaceLeftOver(path) { address.bind(descriptor) }
-    }
+    try Self.make(descriptor, path: path, mode: mode)
     // From here on through the file itself, not its path: what is there by now may be somebody else's link.
     let file = clinux_open(path, Self.pathOnly | O_NOFOLLOW | O_CLOEXEC, 0)
     guard file >= 0 else { throw .failed(call: "open", code: errno) }
@@ -41,6 +36,15 @@ final class UnixSocketFile {
   }
 
   deinit { close(file) }
+
+  /// Makes the file with `mode` less the umask.
+  static func make(_ descriptor: Int32, path: String, mode: UInt32) throws(Fault) {
+    guard var address = UnixAddress(path) else { throw .failed(call: "bind", code: ENAMETOOLONG) }
+    guard fchmod(descriptor, mode) == 0 else { throw .failed(call: "fchmod", code: errno) }
+    if address.bind(descriptor) { return }
+    guard errno == EADDRINUSE else { throw .failed(call: "bind", code: errno) }
+    try replaceLeftOver(path) { address.bind(descriptor) }
+  }
 
   private static func information(of file: Int32) -> stat? {
     var information = stat()
