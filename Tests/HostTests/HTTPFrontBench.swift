@@ -7,9 +7,10 @@ import Wire
 @testable import Host
 
 /// Answers with what it was asked: `/echo` whole, `/stream` in pieces as they come, `/early` before the body, `/later`
-/// when the test says, `/reply` without asking for the body, `/upgrade` by echoing raw bytes.
+/// when the test says, `/reply` and `/big` without asking for the body, `/upgrade` by echoing raw bytes.
 final class EchoResponder: HTTPResponder {
   static let bodyBytesLimit = 200_000
+  static let bigBytes = 150_000
   /// Every function of a handler, in order.
   var words: [String] = []
   fileprivate(set) var handlers: [EchoHandler] = []
@@ -18,6 +19,7 @@ final class EchoResponder: HTTPResponder {
     words.append("\(head.method) \(head.path)")
     switch head.path {
     case "/reply": return .reply(HTTPReply(status: 200, contentType: "text/plain", body: "replied"))
+    case "/big": return .reply(HTTPReply(status: 200, body: String(repeating: "b", count: Self.bigBytes)))
     case "/refuse": return .reply(.refused(403, "no"))
     case "/upgrade":
       return .upgrade { connection in

@@ -32,6 +32,8 @@ final class HTTPRouter: HTTPResponder {
     case .notAnUpgrade:
       var reply = plainReply(to: head)
       reply.headers += crossOriginHeaders(head)
+      // It has no place here but to be told so.
+      if refusal != nil { reply.closes = true }
       return .reply(reply)
     }
   }
