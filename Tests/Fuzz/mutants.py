@@ -58,7 +58,8 @@ MUTANTS = {
     "a string is read one byte too far": (
         "json", "JSON/JSONValidator", "guard index < end else { throw unexpected(index, expected: \"the closing quote\") }",
         "guard index <= end else { throw unexpected(index, expected: \"the closing quote\") }"),
-    "a number may have leading zeros": ("json", "JSON/JSONValidator", "guard !isDigit(index) else", "guard !isDigit(index) || index > 6 else"),
+    "a fraction may have no digit": (
+        "json", "JSON/JSONValidator", "guard isDigit(index &+ 1) else {", "guard index &+ 1 < end else {"),
     "depth is not given back, nor taken": (
         "json", "JSON/JSONValidator", "case 0x5B: return try array(index, depth: depth + 1)", "case 0x5B: return try array(index, depth: depth)"),
     "a key may stand in an object twice, late": (

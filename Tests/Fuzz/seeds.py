@@ -32,6 +32,7 @@ def websocket() -> dict[str, bytes]:
         "close": frame(8), "close-code": frame(8, b"\3\xe8"), "close-reason": frame(8, b"\x0f\xa0bye \xc3\xa9"),
         "close-code-wrong": frame(8, b"\3\xed"), "close-half": frame(8, b"\3"), "close-reason-wrong": frame(8, b"\3\xe8\xff"),
         "two": frame(1, b"a") + frame(1, b"b"), "length-16": frame(1, b"x" * 126), "length-16-short": frame(1, b"x", width=2),
+        "length-16-125": b"\x82\xfe\0\x7d\1\2\3\4", "length-64-65535": b"\x82\xff" + (65535).to_bytes(8, "big") + b"\1\2\3\4",
         "length-64": b"\x82\xff" + (65536).to_bytes(8, "big") + b"\1\2\3\4abc",
         "length-64-huge": b"\x82\xff" + (2**63 - 1).to_bytes(8, "big") + b"\1\2\3\4", "length-64-top": b"\x82\xff" + b"\xff" * 8,
         "length-64-short": frame(2, b"x", width=8), "reserved": frame(1, b"x", first=0xC0), "opcode": frame(3),

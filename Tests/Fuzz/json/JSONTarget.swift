@@ -11,9 +11,10 @@ nonisolated(unsafe) private var again = ByteBuffer()
 
 @c(LLVMFuzzerTestOneInput)
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-  guard let start, count >= 1 else { return -1 }
-  let text = UnsafeRawBufferPointer(start: start + 1, count: count - 1)
-  let depthLimit = [128, 16, 4, 1][Int(start[0] & 3)]
+  guard count >= 1 else { return -1 }
+  let input = InputMemory.place(start, count)
+  let text = UnsafeRawBufferPointer(rebasing: input[1...])
+  let depthLimit = [128, 16, 4, 1][Int(input[0] & 3)]
   let isJSON = JSONReference.accepts(text, depthLimit: depthLimit)
   do throws(JSONError) {
     let view = try JSONView(parsing: text, maximumDepth: depthLimit)

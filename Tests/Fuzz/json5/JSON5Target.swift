@@ -8,7 +8,7 @@ import JSON
 
 @c(LLVMFuzzerTestOneInput)
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-  let text = UnsafeRawBufferPointer(start: start, count: count)
+  let text = InputMemory.place(start, count)
   let json = try? JSONView(parsing: text, maximumDepth: JSON5.depthLimit)
   let lines = 1 + text.count { $0 == 0x0A || $0 == 0x0D || $0 == 0xE2 }
   do throws(JSON5Error) {

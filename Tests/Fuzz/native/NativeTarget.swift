@@ -31,11 +31,12 @@ private func makeTool() -> ProviderTool {
 
 @c(LLVMFuzzerTestOneInput)
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-  guard let start, count >= 1 else { return -1 }
-  let text = UnsafeRawBufferPointer(start: start + 1, count: count - 1)
+  guard count >= 1 else { return -1 }
+  let input = InputMemory.place(start, count)
+  let text = UnsafeRawBufferPointer(rebasing: input[1...])
   // What comes from a socket was checked by the decoder.
   guard UTF8Validator.isValid(text) else { return -1 }
-  switch start[0] & 3 {
+  switch input[0] & 3 {
   case 1: if let view = try? JSONView(parsing: text, checksUTF8: false), view.kind == .object { chat(view, nil) }
   case 2: if let view = try? JSONView(parsing: text, checksUTF8: false), view.kind == .object { call(view, nil) }
   default: message(text)
