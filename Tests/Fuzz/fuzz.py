@@ -31,6 +31,7 @@ C_MODULES = ["CProviderABI", "CLinux"]
 # A target: the modules it is linked with, and the longest input it is given, in bytes.
 TARGETS = {
     "websocket": (["Bytes", "Wire"], 256),
+    "deflate": (["Bytes", "Wire"], 256),
     "http": (["Bytes", "Wire"], 512),
     "sse": (["Bytes", "Wire"], 256),
     "json": (["Bytes", "JSON"], 256),

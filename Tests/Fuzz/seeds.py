@@ -6,6 +6,7 @@ What a fuzzer found since stands in corpus.txt, what broke something in regressi
 import pathlib
 import shutil
 import struct
+import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Options and cuts, as FuzzInput reads them: nothing set, and pieces of one or two bytes.
@@ -48,6 +49,36 @@ def websocket() -> dict[str, bytes]:
     seeds |= {"limit-125": b"D1" + frame(1, b"x" * 125), "limit-over": b"D1" + frame(1, b"x" * 126),
               "limit-sum": b"H2" + frame(1, b"x" * 10, first=0) + frame(0, b"x" * 7), "no-binary": b"B3" + frame(2, b"x")}
     return seeds
+
+
+def deflate() -> dict[str, bytes]:
+    def compressed(*messages: bytes) -> list[bytes]:
+        state = zlib.compressobj(wbits=-15)
+        return [(state.compress(message) + state.flush(zlib.Z_SYNC_FLUSH))[:-4] for message in messages]
+
+    text, again = compressed("hé€😀 ".encode() * 4, "hé€😀 ".encode() * 4)
+    (zeros,) = compressed(bytes(70_000))
+    last = zlib.compressobj(wbits=-15)
+    closed = last.compress(b"end") + last.flush()
+    streams = {
+        "text": frame(1, text, first=0xC0), "kept": frame(1, text, first=0xC0) + frame(1, again, first=0xC0),
+        "fragments": frame(1, text[:5], first=0x40) + frame(9, b"!") + frame(0, text[5:]), "bomb": frame(2, zeros, first=0xC0),
+        "plain": frame(1, b"plain") + frame(2, compressed(b"ab")[0], first=0xC0), "stored": frame(2, b"\0\1\0\xfe\xffa", first=0xC0),
+        "last-block": frame(2, closed, first=0xC0), "empty": frame(1, b"\0", first=0xC0), "corrupt": frame(2, b"\xff\xff\xff", first=0xC0),
+        "no-text": frame(1, compressed(b"\xff\xfe")[0], first=0xC0), "control": frame(9, b"x", first=0xC0), "unfinished": frame(1, text[:-2], first=0xC0),
+    }
+    offers = [
+        "permessage-deflate", "permessage-deflate; client_max_window_bits", "permessage-deflate; client_max_window_bits=10; server_max_window_bits=9",
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover", 'permessage-deflate; server_max_window_bits="12"',
+        "x-other; a=b, permessage-deflate; server_max_window_bits=8, permessage-deflate", "permessage-deflate; server_max_window_bits=16",
+        "permessage-deflate; a", "a\npermessage-deflate", 'a; b="\\c", permessage-deflate', "permessage-deflate;", ",,",
+    ]
+    seeds = {f"stream-{name}": PLAIN + stream for name, stream in streams.items()}
+    seeds |= {f"stream-{name}-kept": b"B1" + streams[name] for name in ("kept", "fragments", "last-block")}
+    seeds |= {f"stream-{name}-limit": b"D2" + streams[name] for name in ("text", "bomb", "stored")}
+    seeds |= {f"offer-{number:02}": b"A0" + offer.encode() for number, offer in enumerate(offers)}
+    seeds |= {f"offer-{number:02}-kept": b"C0" + offer.encode() for number, offer in enumerate(offers)}
+    return seeds | {"ours": b"P0aaaaaaaaaaaaaaaa\naaaaaaaaaaaaaaaaa\nb", "ours-kept": b"R0aaaaaaaaaaaaaaaa\naaaaaaaaaaaaaaaaa\nb"}
 
 
 def http() -> dict[str, bytes]:
@@ -179,7 +210,7 @@ def worker() -> dict[str, bytes]:
     return seeds
 
 
-TARGETS = [websocket, http, sse, json, json5, native, worker]
+TARGETS = [websocket, deflate, http, sse, json, json5, native, worker]
 
 
 def main() -> None:
