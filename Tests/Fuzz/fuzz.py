@@ -37,7 +37,7 @@ TARGETS = {
     "json": (["Bytes", "JSON"], 256),
     "json5": (["Bytes", "JSON"], 256),
     "native": (MODULES, 512),
-    "worker": (MODULES, 256),
+    "worker": (MODULES, 1024),
 }
 # What one execution may take, and the memory that nothing here comes near.
 EXECUTION_SECONDS, RSS_MB, MALLOC_MB = 10, 512, 16

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import struct
 import zlib
+from json import dumps
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Options and cuts, as FuzzInput reads them: nothing set, and pieces of one or two bytes.
@@ -203,6 +204,12 @@ def worker() -> dict[str, bytes]:
     for name, (kind, payload) in payloads.items():
         seeds[name] = b"B0" + struct.pack("<IHHQ", len(payload), kind, 0, 7) + payload
         seeds[f"{name}-fields"] = b"D0" + bytes([kinds.index(kind)]) + payload
+    tool = {"name": "say", "summary": "s", "input_schema": '{"type":"object"}', "repeatable": True, "files": None}
+    provider = {"id": "p", "display_name": "P", "capabilities": 1, "config_schema": "{}", "default_base_url": "https://a", "required_services": [],
+                "optional_services": ["prv.log/1"], "temperature_max": 2, "max_concurrency": 4, "models": "[]", "blocking": False, "needs_key": True, "tools": [tool]}
+    plugin = {name: "x" for name in ["id", "name", "vendor", "version", "summary", "url", "license", "sdk", "toolchain"]} | {"abi_minor": 1, "providers": [provider]}
+    seeds |= {"scan": b"H0" + dumps(plugin).encode(), "scan-fault": b'H0{"reason":"a","remedy":"b"}', "scan-files": b"H0" + dumps(
+        plugin | {"providers": [provider | {"tools": [tool | {"files": {"argument": "f", "count": 1, "bytes": 0}}]}]}).encode()}
     piece = struct.pack("<IHHQ", 1, 65, 1, 7) + b"a"
     seeds |= {"joined": b"A0" + piece + piece + struct.pack("<IHHQ", 0, 65, 0, 7), "mixed": b"A0" + piece + struct.pack("<IHHQ", 0, 66, 0, 7),
               "flags": b"A0" + struct.pack("<IHHQ", 0, 65, 2, 7), "long": b"A0" + struct.pack("<IHHQ", 2**20 + 1, 65, 0, 7),

@@ -13,6 +13,8 @@ nonisolated(unsafe) private var frame = ByteBuffer()
 nonisolated(unsafe) private var body = ByteBuffer()
 private let open = Principals([])
 private let guarded = Principals([("editor", .client, "client-token-0001"), ("watcher", .viewer, "viewer-token-0001")])
+private let editor = guarded.principal(withToken: "client-token-0001")
+private let watcher = guarded.principal(withToken: "viewer-token-0001")
 private let tool = makeTool()
 private let model = ModelEntry(id: "m", provider: 0, providerID: "p", capabilities: ["images", "tools"])
 
@@ -76,15 +78,16 @@ private func message(_ text: UnsafeRawBufferPointer) {
 }
 
 private func hello(_ text: UnsafeRawBufferPointer) {
-  for (principals, isOpen) in [(open, true), (guarded, false)] {
-    switch NativeHello(text, principals: principals) {
+  for (principals, known) in [(open, nil), (guarded, nil), (guarded, editor), (guarded, watcher)] {
+    switch NativeHello(text, principals: principals, known: known) {
     case .welcome(let principal):
-      promise("who is let in is known, or nobody need be", (principal == nil) == isOpen)
+      promise("who is let in is known, or nobody need be", (principal == nil) == (principals === open))
+      promise("who was known stays the same", known == nil || known == principal)
       promise("a viewer may not call", principal?.role != .viewer)
     case .refused(let refusal):
       promise("a close code is the protocol's own", (4000...4003).contains(refusal.closeCode))
       frame.removeAll()
-      NativeFrames.helloRefused(refusal.rawValue, to: &frame)
+      NativeFrames.helloRefused(refusal.word, to: &frame)
       promise("a refused hello is JSON", isObject(frame.readable))
     }
   }

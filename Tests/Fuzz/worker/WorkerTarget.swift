@@ -5,7 +5,8 @@ import ProviderContract
 
 // What a host and a worker say to each other: WorkerFrameDecoder and the reader of every kind of message. Options: bit 0
 // what the host takes from a worker, whose plugin may have written it; else what a worker takes from its host; bit 1
-// any kind; bit 2 the stream is one message of the kind that its first byte says, without a frame's header.
+// any kind; bit 2 the stream is one message of the kind that its first byte says, without a frame's header; bit 3
+// it is what a process says that looked at a stranger's plugin.
 //
 // Promised: cuts do not matter; a message that was taken can be written and is read back the same; nothing is kept that
 // was not sent.
@@ -23,6 +24,10 @@ private typealias Message = WorkerFrameDecoder.Message
 @c(LLVMFuzzerTestOneInput)
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   guard let input = FuzzInput(start, count) else { return -1 }
+  if input.option(3) {
+    scan(input.bytes)
+    return 0
+  }
   if input.option(2) {
     guard let first = input.bytes.first else { return -1 }
     let payload = UnsafeRawBufferPointer(rebasing: input.bytes[1...])
@@ -41,6 +46,21 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   run(accepted, &other) { feed in feed(written.readable) }
   promise("what was taken can be written and read back", whole.bytes.readable.starts(with: other.bytes.readable))
   return 0
+}
+
+/// An answer about a plugin: a description that keeps every rule, or why there is none.
+private func scan(_ text: UnsafeRawBufferPointer) {
+  do throws(PluginFault) {
+    let description = try ScanAnswer.read(text)
+    again.removeAll(keeping: 1 << 20)
+    description.write(to: &again)
+    let copy = try ScanAnswer.read(again.readable)
+    written.removeAll(keeping: 1 << 20)
+    copy.write(to: &written)
+    promise("a description is read back", written.readable.elementsEqual(again.readable), shown(again.readable))
+  } catch {
+    promise("a fault has a reason", !error.reason.isEmpty)
+  }
 }
 
 private let hostSays: Set<WorkerFrame.Kind> = [
