@@ -42,6 +42,7 @@ static inline int clinux_openat(int directory, const char *path, int flags, unsi
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 int pipe2(int descriptors[2], int flags);
 int mallopt(int parameter, int value);
+int malloc_trim(size_t pad);
 enum { CLINUX_M_TRIM_THRESHOLD = -1, CLINUX_M_TOP_PAD = -2 };  // malloc.h
 int pthread_setname_np(unsigned long thread, const char *name);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
