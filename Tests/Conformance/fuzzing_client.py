@@ -132,13 +132,15 @@ class Player:
         self.cases = suite.load()
         self.waiting = collections.deque(number.strip() for number in sys.stdin if number.strip())
         self.running = 0
+        self.is_over = False
 
     def fill(self) -> None:
         while self.waiting and self.running < self.side_by_side:
             self.running += 1
             factory = CaseFactory(self.url, self.cases[self.waiting.popleft()], self.told)
             reactor.connectTCP(factory.host, factory.port, factory)
-        if not self.running and reactor.running:
+        if not self.running and not self.is_over:
+            self.is_over = True
             reactor.stop()
 
     def told(self, result: dict) -> None:

@@ -180,7 +180,7 @@ struct MessageDeflateTests {
       var start = 0
       while outcome == .drained, start < bomb.count {
         let piece = Array(bomb[start..<min(start + size, bomb.count)])
-        outcome = piece.withUnsafeBytes { inflater.inflate($0, into: &output, limit: limit) }
+        outcome = piece.withUnsafeBytes { inflater.inflate($0, into: &output, Inflater.Bounds(limit: limit)) }
         start += size
         #expect(output.count <= limit)
       }
@@ -197,6 +197,15 @@ struct MessageDeflateTests {
     let seen = decode(bytes, limit: 16 << 20, deflate: side.deflate)
     #expect(seen.error?.closeCode == (isTaken ? nil : 1009))
     #expect(isTaken || seen.error?.reason == "message inflates to more than \(ratio) times its bytes")
+  }
+
+  @Test func `a ratio is that of the bytes read so far, whatever comes behind them`() throws {
+    // 2 MiB of one byte, and then what does not shrink: the average of all is under the ratio, that of the bomb is not.
+    let side = try Deflated(ratio: 100)
+    let payload = side.compressed([UInt8](repeating: 0, count: 2 << 20) + noise(100_000))
+    #expect(payload.count * 100 > 3 << 20)
+    let seen = decode(frame(2, payload, reserved: 0x40), limit: 16 << 20, deflate: side.deflate)
+    #expect(seen.error?.reason == "message inflates to more than 100 times its bytes")
   }
 
   @Test func `a head that says more than any such message has is refused`() throws {
@@ -277,6 +286,18 @@ struct MessageDeflateTests {
     #expect(seen.events == [.text(speech)] && seen.error?.closeCode == 1007)
   }
 
+  @Test func `of two faults the first one counts, wherever the stream is cut`() throws {
+    // Bad UTF-8, and then more bytes than a message may have; bad UTF-8, and then no deflate.
+    let text = [0x61, 0xFF] + [UInt8](repeating: 0x61, count: 1_000)
+    let broken = try Deflated().compressed(text) + [0x06, 0xFF]
+    for bytes in [frame(1, try Deflated().compressed(text), reserved: 0x40), frame(1, broken, reserved: 0x40)] {
+      for pieces in [[bytes.count], Array(repeating: 1, count: bytes.count)] {
+        let seen = decode(bytes, pieces: pieces, limit: 100, deflate: try Deflated().deflate)
+        #expect(seen.error?.reason == "text is not UTF-8")
+      }
+    }
+  }
+
   @Test func `bad UTF-8 fails before its frame is whole`() throws {
     let bytes = frame(1, try Deflated().compressed([0x61, 0xFF] + noise(500).map { $0 & 0x7F }), reserved: 0x40)
     // The text is far from its end when the first block is; a fifth of it is enough here.
@@ -337,6 +358,7 @@ struct MessageDeflateTests {
       var wire = ByteBuffer()
       Array(speech.utf8).withUnsafeBytes { side.deflate.append(.text, $0, to: &wire) }
       #expect((side.deflate.inflater != nil) == keepsContext && (side.deflate.deflater != nil) == keepsContext)
+      #expect((side.deflate.heldBytes > 300_000) == keepsContext)
     }
   }
 

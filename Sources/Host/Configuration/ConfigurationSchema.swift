@@ -142,7 +142,7 @@ enum ConfigurationSchema {
       "How much longer a client's message may become, beyond its first MiB; deflate has 1,032 at most."),
     .count(
       "compression_window_bits", \.websocket.compressionWindowBits, 9...15, unit: "bits",
-      "The window, as a power of two: 15 takes 40 KiB in and 256 KiB out, 9 takes 8 KiB and 8 KiB."),
+      "The window, as a power of two: 15 takes 40 KiB in and 262 KiB out, 9 takes 8 KiB and 10 KiB."),
     .count(
       "compression_takeover_connections", \.websocket.takeoverConnections, 0...1_000_000, unit: "connections",
       "May keep their windows between messages, and so the memory for them; the others share it."),

@@ -80,15 +80,11 @@ public final class MessageDeflate {
 
   private var keepsContext: Bool { terms.serverKeepsContext || terms.clientKeepsContext }
 
-  /// Bytes of memory that its own states take, about: the window and zlib's tables (zconf.h).
+  /// Bytes of memory that its own states take, about.
   public var heldBytes: Int {
-    let inflating = inflater == nil ? 0 : (1 << terms.clientWindowBits) + Self.inflaterBytes
-    let deflating = deflater == nil ? 0 : (4 << terms.serverWindowBits) + Self.deflaterBytes
-    return inflating + deflating
+    (inflater == nil ? 0 : Inflater.bytes(windowBits: terms.clientWindowBits))
+      + (deflater == nil ? 0 : Deflater.bytes(windowBits: terms.serverWindowBits))
   }
-
-  private static let inflaterBytes = 7 << 10
-  private static let deflaterBytes = 128 << 10
 
   // MARK: - In
 
@@ -113,16 +109,15 @@ public final class MessageDeflate {
     _ compressed: UnsafeRawBufferPointer, into message: inout ByteBuffer, messageBytesLimit: Int
   ) throws(WebSocketError) {
     guard !compressed.isEmpty else { return }
+    let bounds = Inflater.Bounds(
+      limit: messageBytesLimit, ratio: limits.ratio, freeBytes: DeflateLimits.freeBytes, readBefore: compressedBytes)
     compressedBytes += compressed.count
-    let byRatio = max(DeflateLimits.freeBytes, compressedBytes * limits.ratio)
-    let outcome = inflater?.inflate(compressed, into: &message, limit: min(messageBytesLimit, byRatio)) ?? .corrupt
-    switch outcome {
+    switch inflater?.inflate(compressed, into: &message, bounds) ?? .corrupt {
     case .drained: break
     case .corrupt: throw .notDeflate
-    case .full where byRatio < messageBytesLimit:
+    case .full: throw .tooLarge(messageBytesLimit)
+    case .tooDense:
       throw WebSocketError(closeCode: 1009, reason: "message inflates to more than \(limits.ratio) times its bytes")
-    case .full:
-      throw WebSocketError(closeCode: 1009, reason: "message exceeds limit of \(messageBytesLimit) bytes")
     }
   }
 
@@ -131,11 +126,9 @@ public final class MessageDeflate {
     // What every message is sent without (RFC 7692 §7.2.2).
     var tail: UInt32 = 0xFFFF_0000
     let outcome = withUnsafeBytes(of: &tail) { tail in
-      inflater?.inflate(tail, into: &message, limit: messageBytesLimit) ?? .corrupt
+      inflater?.inflate(tail, into: &message, Inflater.Bounds(limit: messageBytesLimit)) ?? .corrupt
     }
-    guard outcome != .full else {
-      throw WebSocketError(closeCode: 1009, reason: "message exceeds limit of \(messageBytesLimit) bytes")
-    }
+    guard outcome != .full else { throw .tooLarge(messageBytesLimit) }
     guard outcome == .drained, let inflater, inflater.isBetweenBlocks else { throw .notDeflate }
     guard !terms.clientKeepsContext else { return }
     contexts.giveBack(inflater)

@@ -50,7 +50,7 @@ public struct WebSocketDecoder: ~Copyable {
   /// Whether fragments of a message have come, and its last one has not.
   public var isInsideMessage: Bool { fragmented != nil }
 
-  /// Bytes of memory it owns.
+  /// Bytes of memory it owns; what `deflate` owns is not among them.
   public var heldBytes: Int { joined.allocatedBytes }
 
   /// Takes the next event out of `input`; nil: more bytes are needed.
@@ -99,7 +99,7 @@ public struct WebSocketDecoder: ~Copyable {
     guard !head.opcode.isControl else { return }
     try checkOrder(head)
     guard head.payloadBytes <= UInt64(messageBytesLimit - joined.count) else {
-      throw WebSocketError(closeCode: 1009, reason: "message exceeds limit of \(messageBytesLimit) bytes")
+      throw .tooLarge(messageBytesLimit)
     }
   }
 
@@ -212,7 +212,7 @@ extension WebSocketDecoder {
       fragments = 0
     }
     guard deflate.allows(head.payloadBytes, messageBytesLimit: messageBytesLimit) else {
-      throw WebSocketError(closeCode: 1009, reason: "message exceeds limit of \(messageBytesLimit) bytes")
+      throw .tooLarge(messageBytesLimit)
     }
     try countFragment()
     inflating = InflatingFrame(payloadBytes: Int(head.payloadBytes), mask: head.mask, isFinal: head.isFinal)
@@ -224,23 +224,37 @@ extension WebSocketDecoder {
     let count = min(frame.payloadBytes - frame.offset, input.count)
     let fresh = UnsafeMutableRawBufferPointer(rebasing: input.readableMutable[..<count])
     if let mask = frame.mask { WebSocketMask.apply(mask, to: fresh, offset: frame.offset) }
-    let before = joined.count
-    try deflate.inflate(UnsafeRawBufferPointer(fresh), into: &joined, messageBytesLimit: messageBytesLimit)
-    input.consume(count)
     frame.offset += count
     let isWhole = frame.offset == frame.payloadBytes
-    inflating = isWhole ? nil : frame
     let isLast = isWhole && frame.isFinal
-    if isLast { try deflate.end(&joined, messageBytesLimit: messageBytesLimit) }
     let isText = fragmented == .text
+    let before = joined.count
+    let failure = inflate(UnsafeRawBufferPointer(fresh), deflate, isLast: isLast)
+    input.consume(count)
+    inflating = isWhole ? nil : frame
     if isText {
+      // What came before the failure failed before it, wherever the stream is cut.
       let text = UnsafeRawBufferPointer(rebasing: joined.readable[before...])
-      guard validator.validate(text), !isLast || validator.isComplete else { throw .notUTF8 }
+      guard validator.validate(text) else { throw .notUTF8 }
     }
+    if let failure { throw failure }
+    if isLast, isText, !validator.isComplete { throw .notUTF8 }
     guard isLast else { return nil }
     fragmented = nil
     isCompressed = false
     joinedIsHandedOver = true
     return isText ? .text(joined.readable) : .binary(joined.readable)
+  }
+
+  private mutating func inflate(
+    _ compressed: UnsafeRawBufferPointer, _ deflate: MessageDeflate, isLast: Bool
+  ) -> WebSocketError? {
+    do throws(WebSocketError) {
+      try deflate.inflate(compressed, into: &joined, messageBytesLimit: messageBytesLimit)
+      if isLast { try deflate.end(&joined, messageBytesLimit: messageBytesLimit) }
+      return nil
+    } catch {
+      return error
+    }
   }
 }

@@ -30,6 +30,10 @@ public struct WebSocketError: Error, Equatable, Sendable {
 
   static func violation(_ reason: String) -> WebSocketError { WebSocketError(closeCode: 1002, reason: reason) }
 
+  static func tooLarge(_ limit: Int) -> WebSocketError {
+    WebSocketError(closeCode: 1009, reason: "message exceeds limit of \(limit) bytes")
+  }
+
   static let notUTF8 = WebSocketError(closeCode: 1007, reason: "text is not UTF-8")
   static let notDeflate = WebSocketError(closeCode: 1007, reason: "a compressed message is not what RFC 1951 has")
 }

@@ -109,6 +109,8 @@ final class Inflater {
     case drained
     /// There is more output than `limit` lets in.
     case full
+    /// There is more output than the bytes read so far may make.
+    case tooDense
     case corrupt
   }
 
@@ -131,19 +133,35 @@ final class Inflater {
     stream.deallocate()
   }
 
+  /// About what one takes (zlib's zconf.h, and its structures).
+  static func bytes(windowBits: Int) -> Int { (1 << windowBits) + 7_200 }
+
   /// Forgets the window.
   func reset() { _ = zlib.inflateReset(stream) }
 
   /// Whether the input so far ends where a block ends, at a whole byte.
   var isBetweenBlocks: Bool { stream.pointee.dataType == ZlibStream.betweenBlocks }
 
-  /// Appends to `output` what `input` makes; `output` never holds more than `limit` bytes.
-  func inflate(_ input: UnsafeRawBufferPointer, into output: inout ByteBuffer, limit: Int) -> Outcome {
+  /// How much may come of what was read.
+  struct Bounds {
+    /// Bytes that `output` never holds more of.
+    var limit: Int
+    /// Beyond `freeBytes` of output: bytes out for each byte in, on average so far.
+    var ratio = Int(Int32.max)
+    var freeBytes = 0
+    /// Bytes of the message that were read before.
+    var readBefore = 0
+  }
+
+  /// Appends to `output` what `input` makes.
+  func inflate(_ input: UnsafeRawBufferPointer, into output: inout ByteBuffer, _ bounds: Bounds) -> Outcome {
     stream.pointee.nextIn = input.baseAddress?.assumingMemoryBound(to: UInt8.self)
     stream.pointee.availableIn = UInt32(input.count)
     defer { stream.pointee.nextIn = nil }
     while true {
-      let outcome = output.count < limit ? fill(&output, limit) : probe()
+      let outcome = output.count < bounds.limit ? fill(&output, bounds.limit) : probe()
+      let read = bounds.readBefore + input.count - Int(stream.pointee.availableIn)
+      if output.count > bounds.freeBytes, output.count > bounds.ratio * read { return .tooDense }
       if let outcome { return outcome }
     }
   }
@@ -151,9 +169,8 @@ final class Inflater {
   /// One step into the output's memory; nil: go on.
   private func fill(_ output: inout ByteBuffer, _ limit: Int) -> Outcome? {
     let expected = min(max(4 * Int(stream.pointee.availableIn), Self.leastRoom), Self.mostRoom)
-    let room = output.writable(min(expected, limit - output.count))
-    let size = min(room.count, limit - output.count)
-    let status = step(room.baseAddress, size)
+    let size = min(expected, limit - output.count)
+    let status = step(output.writable(size).baseAddress, size)
     output.commit(size - Int(stream.pointee.availableOut))
     return outcome(status)
   }
@@ -190,7 +207,7 @@ final class Inflater {
   private static let mostRoom = 64 << 10
 }
 
-/// One stream of bytes, compressed (RFC 1951). Owns the memory of zlib's state: 256 KiB with 15 bits, 16 KiB with 9.
+/// One stream of bytes, compressed (RFC 1951). Owns the memory of zlib's state: 262 KiB with 15 bits, 10 KiB with 9.
 /// Thread: one.
 final class Deflater {
   private let zlib: Zlib
@@ -204,8 +221,7 @@ final class Deflater {
     self.zlib = zlib
     stream = .allocate(capacity: 1)
     stream.initialize(to: ZlibStream())
-    // The hash table is as large as its window: 8, zlib's default, with 15 bits.
-    let memory = Int32(max(1, windowBits - 7))
+    let memory = Int32(Self.memoryLevel(windowBits))
     let status = zlib.deflateInit(
       stream, Self.level, ZlibStream.deflated, -Int32(windowBits), memory, ZlibStream.defaultStrategy, zlib.version,
       ZlibStream.bytes)
@@ -219,6 +235,12 @@ final class Deflater {
     _ = zlib.deflateEnd(stream)
     stream.deallocate()
   }
+
+  /// The hash table is as large as its window: 8, zlib's default, with 15 bits.
+  private static func memoryLevel(_ windowBits: Int) -> Int { windowBits - 7 }
+
+  /// About what one takes (zlib's zconf.h, and its structures).
+  static func bytes(windowBits: Int) -> Int { (1 << (windowBits + 2)) + (1 << (memoryLevel(windowBits) + 9)) + 6_000 }
 
   /// Forgets the window.
   func reset() { _ = zlib.deflateReset(stream) }
