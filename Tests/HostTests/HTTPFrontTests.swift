@@ -297,6 +297,17 @@ struct HTTPFrontTests {
     #expect(bench.received() == ("", true))
   }
 
+  @Test func `a client that takes its answer slowly is idle only after it`() throws {
+    let bench = try HTTPFrontBench { $0.timeouts.keepAliveMilliseconds = 20 }
+    bench.send(String(repeating: request("/big"), count: 4))
+    #expect(bench.connection.outbound.count > 0)
+    let until = Instant.now().advanced(milliseconds: 60)
+    try bench.host.wait { Instant.now() > until }
+    #expect(bench.connection.isOpen)
+    #expect(bench.received().text.utf8.count > 4 * EchoResponder.bigBytes)
+    try bench.host.wait { !bench.connection.isOpen }
+  }
+
   @Test func `an answer may take longer than a request`() throws {
     let bench = try HTTPFrontBench {
       $0.timeouts.requestMilliseconds = 1

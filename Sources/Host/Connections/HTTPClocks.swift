@@ -74,6 +74,12 @@ struct HTTPClocks {
     deadline = now.advanced(nanoseconds: limits.idleNanoseconds)
   }
 
+  /// The client has not taken the last answer yet: its time for the next request begins anew.
+  mutating func stillSending(now: Instant) {
+    guard isIdle else { return }
+    deadline = now.advanced(nanoseconds: limits.idleNanoseconds)
+  }
+
   func due(now: Instant) -> Action {
     if deadline == .never { return .rest }
     guard deadline <= now else { return .wait(until: deadline) }

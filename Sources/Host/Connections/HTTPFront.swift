@@ -175,7 +175,10 @@ final class HTTPFront: ConnectionHandler, TimerTarget {
     case .wait: arm()
     case .refuse: fail(HTTPError(status: 408, reason: "no complete HTTP request came in time"))
     // Who has not taken the last answer yet is judged by that (`client_stall_seconds`).
-    case .close: if connection.outbound.isEmpty { close() } else { connection.proceed() }
+    case .close where !connection.outbound.isEmpty || connection.unreadBytes > 0:
+      clocks.stillSending(now: loop.now)
+      arm()
+    case .close: close()
     }
   }
 
