@@ -40,7 +40,7 @@ WHOLE, QUICK = 517, 445
 SIDE_BY_SIDE = 16
 ROUNDS = 5
 RATIO_LIMIT = 2.0
-PATIENCE_SECONDS = {False: 1200, True: 4200}
+PATIENCE_SECONDS = {False: 2400, True: 7200}
 
 
 def group_of(number: str) -> str:

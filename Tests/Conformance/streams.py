@@ -7,8 +7,8 @@ server, where the host's link answers. A stream that is seen otherwise is printe
 runs it again.
 
 Where the two may differ, both being right, `agree` says so:
-- We refuse a head as soon as one of its bytes is wrong; wsproto waits for the whole head, and for the first byte of the
-  payload to see that a continuation continues nothing. A stream that ends there is refused by us alone.
+- We refuse a head as soon as one of its bytes is wrong; wsproto waits for the whole head. A stream that ends there is
+  refused by us alone.
 - RFC 7692 does not say what is done with a compressed message that is cut short, or goes on behind its last block. We
   refuse the one (1007) and go on reading the other; wsproto takes the one and drops the other's rest.
 - wsproto does not know the close code 1014, which was registered after RFC 6455; none is sent here.
@@ -181,7 +181,8 @@ wsproto.frame_protocol.getincrementaldecoder = lambda name: UTF8
 
 
 class LimitedDecoder(FrameDecoder):
-    """wsproto's, with our limit for a message's bytes; it cannot know those of a compressed one before."""
+    """wsproto's, with our limit for a message's bytes, and with an eye for the order of frames: wsproto itself inflates a
+    frame before it sees that it is out of order."""
 
     sum_of_message = 0
     is_open = False
@@ -191,8 +192,9 @@ class LimitedDecoder(FrameDecoder):
         if not super().parse_header():
             return False
         opcode = self.header.opcode
-        # Out of order, a head is refused for that (1002), whatever its length.
-        if not opcode.iscontrol() and self.is_open == (opcode is Opcode.CONTINUATION):
+        if not opcode.iscontrol():
+            if self.is_open != (opcode is Opcode.CONTINUATION):
+                raise ParseFailed("out of order")
             if opcode is not Opcode.CONTINUATION:
                 self.sum_of_message = 0
                 self.is_compressed = self.header.rsv.rsv1
