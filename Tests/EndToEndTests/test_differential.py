@@ -24,8 +24,12 @@ class Difference(enum.Enum):
     SHORTEST_LENGTH = "the library takes a length that is written longer than it need be (§5.2 says it must not be)"
     CLOSE_IN_MESSAGE = "we take a close frame between the fragments of a message (§5.4); the library refuses it"
     WHICH_FAULT = "of two faults of one head we tell the broken rule (1002), the library the length (1009)"
-    CLOSE_FAULT = "of a wrong close code and a reason that is no text we tell the code (1002), the library the reason (1007)"
-    BEFORE_THE_KEY = "the library refuses a length (1009) before the masking key behind it has come; we read whole heads"
+    CLOSE_FAULT = (
+        "of a wrong close code and a reason that is no text we tell the code (1002), the library the reason (1007)"
+    )
+    BEFORE_THE_KEY = (
+        "the library refuses a length (1009) before the masking key behind it has come; we read whole heads"
+    )
     CONTROL_COUNTS = "the library counts a control frame between fragments as if it were part of the message"
 
 
@@ -41,40 +45,64 @@ def frame(random: random.Random, opcode: int, payload: bytes, first: int = 0x80,
 
 
 def text(random: random.Random) -> bytes:
-    letters = random.choice(["ab", "é€", "\U0001F600\x00", "\x7f\x80\u07ff\u0800\ud7ff\ue000\uffff\U0010ffff"])
+    letters = random.choice(["ab", "é€", "\U0001f600\x00", "\x7f\x80\u07ff\u0800\ud7ff\ue000\uffff\U0010ffff"])
     return "".join(random.choice(letters) for _ in range(random.choice([0, 1, 5, 40, 125, 126, 700]))).encode()
 
 
 def message(random: random.Random) -> bytes:
-    opcode, payload = random.choice([(1, text(random)), (1, text(random)), (2, random.randbytes(random.randint(0, 300)))])
+    opcode, payload = random.choice(
+        [(1, text(random)), (1, text(random)), (2, random.randbytes(random.randint(0, 300)))]
+    )
     cuts = sorted(random.randint(0, len(payload)) for _ in range(random.choice([0, 0, 1, 3])))
     whole = b""
     for number, (start, end) in enumerate(zip([0, *cuts], [*cuts, len(payload)])):
         if number and random.random() < 0.3:
             whole += frame(random, random.choice([9, 10]), b"between")
-        whole += frame(random, 0 if number else opcode, payload[start:end], 0x80 if end == len(payload) and number == len(cuts) else 0)
+        whole += frame(
+            random,
+            0 if number else opcode,
+            payload[start:end],
+            0x80 if end == len(payload) and number == len(cuts) else 0,
+        )
     return whole
 
 
 def wrong(random: random.Random) -> bytes:
     """A frame that no client may send, or that only looks like it."""
-    close = random.choice([0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535, 1000, 1011, 3000, 4999]).to_bytes(2, "big")
-    return random.choice([
-        frame(random, random.choice([3, 7, 11, 15]), b"x"), frame(random, 1, b"x", 0x80 | random.choice([0x10, 0x20, 0x40])),
-        b"\x81\x01x", frame(random, random.choice([8, 9, 10]), b"xy", 0), frame(random, 9, b"x" * 126), frame(random, 9, b"x" * 5000),
-        frame(random, 0, b"lone"), frame(random, 1, b"a", 0) + frame(random, 8, b"\x03\xe8"),
-        frame(random, 1, b"a", 0) + frame(random, 2, b"b"), frame(random, 1, b"a" * 5, width=2),
-        frame(random, 2, b"a" * 200, width=8), frame(random, 8, close), frame(random, 8, b"\x03"), frame(random, 8, close + b"\xff"),
-        frame(random, 1, random.choice([b"\xff", b"a\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"])),
-        frame(random, 2, b"x" * random.choice([LIMIT, LIMIT + 1, 65536])), frame(random, 1, b"x" * 3000, 0) + frame(random, 0, b"x" * random.choice([1096, 1097])),
-        b"\x82\xff" + random.choice([1 << 63, (1 << 63) - 1, 1 << 40]).to_bytes(8, "big") + b"\1\2\3\4",
-        frame(random, 1, b"x" * 4000, 0) + frame(random, 9, b"x" * 120) + frame(random, 0, b"y")])
+    close = random.choice([0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535, 1000, 1011, 3000, 4999]).to_bytes(
+        2, "big"
+    )
+    return random.choice(
+        [
+            frame(random, random.choice([3, 7, 11, 15]), b"x"),
+            frame(random, 1, b"x", 0x80 | random.choice([0x10, 0x20, 0x40])),
+            b"\x81\x01x",
+            frame(random, random.choice([8, 9, 10]), b"xy", 0),
+            frame(random, 9, b"x" * 126),
+            frame(random, 9, b"x" * 5000),
+            frame(random, 0, b"lone"),
+            frame(random, 1, b"a", 0) + frame(random, 8, b"\x03\xe8"),
+            frame(random, 1, b"a", 0) + frame(random, 2, b"b"),
+            frame(random, 1, b"a" * 5, width=2),
+            frame(random, 2, b"a" * 200, width=8),
+            frame(random, 8, close),
+            frame(random, 8, b"\x03"),
+            frame(random, 8, close + b"\xff"),
+            frame(random, 1, random.choice([b"\xff", b"a\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"])),
+            frame(random, 2, b"x" * random.choice([LIMIT, LIMIT + 1, 65536])),
+            frame(random, 1, b"x" * 3000, 0) + frame(random, 0, b"x" * random.choice([1096, 1097])),
+            b"\x82\xff" + random.choice([1 << 63, (1 << 63) - 1, 1 << 40]).to_bytes(8, "big") + b"\1\2\3\4",
+            frame(random, 1, b"x" * 4000, 0) + frame(random, 9, b"x" * 120) + frame(random, 0, b"y"),
+        ]
+    )
 
 
 def stream(seed: int) -> tuple[bytes, list[bytes]]:
     """The bytes of a client, and the same cut into pieces. The seed decides everything."""
     chance = random.Random(seed)
-    whole = b"".join(message(chance) if chance.random() < 0.8 else frame(chance, 9, b"ping") for _ in range(chance.randint(1, 5)))
+    whole = b"".join(
+        message(chance) if chance.random() < 0.8 else frame(chance, 9, b"ping") for _ in range(chance.randint(1, 5))
+    )
     if chance.random() < 0.5:
         whole += wrong(chance)
     if chance.random() < 0.2:
@@ -82,7 +110,7 @@ def stream(seed: int) -> tuple[bytes, list[bytes]]:
         damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
         whole = bytes(damaged)
     if chance.random() < 0.1:
-        whole = whole[:chance.randrange(len(whole))]
+        whole = whole[: chance.randrange(len(whole))]
     else:
         whole += message(chance) + frame(chance, 9, b"end") * 3 + frame(chance, 8, b"\x03\xe8bye")
     cuts = sorted(chance.randint(0, len(whole)) for _ in range(chance.choice([0, 1, 5, 20])))
@@ -144,7 +172,9 @@ class Library:
     @property
     def waits(self) -> bool:
         """Whether it is in the middle of a frame when the stream ends."""
-        return self.protocol.parser_exc is None and not any(event.startswith(("close:", "error:")) for event in self.seen)
+        return self.protocol.parser_exc is None and not any(
+            event.startswith(("close:", "error:")) for event in self.seen
+        )
 
 
 def longer_than_needed(whole: bytes) -> bool:
@@ -153,7 +183,7 @@ def longer_than_needed(whole: bytes) -> bool:
     while position + 2 <= len(whole):
         short = whole[position + 1] & 0x7F
         width = {126: 2, 127: 8}.get(short, 0)
-        length = int.from_bytes(whole[position + 2:position + 2 + width], "big") if width else short
+        length = int.from_bytes(whole[position + 2 : position + 2 + width], "big") if width else short
         if width and length < (126 if width == 2 else 65536):
             return True
         position += 2 + width + (4 if whole[position + 1] & 0x80 else 0) + length
@@ -163,13 +193,20 @@ def longer_than_needed(whole: bytes) -> bool:
 def difference(ours: list[str], library: Library, whole: bytes) -> Difference | None:
     """Which of the differences that are allowed this is; None: none of them."""
     theirs = library.seen
-    same = next((place for place, (one, other) in enumerate(zip(ours, theirs)) if one != other), min(len(ours), len(theirs)))
+    same = next(
+        (place for place, (one, other) in enumerate(zip(ours, theirs)) if one != other), min(len(ours), len(theirs))
+    )
     we, they = ours[same:], theirs[same:]
     if len(we) == 1 and we[0].startswith("error:") and not they and library.waits:
         return Difference.EARLIER
     if we == ["error:1002"] and they and longer_than_needed(whole):
         return Difference.SHORTEST_LENGTH
-    if len(we) == 1 and we[0].startswith("close:") and they == ["error:1002"] and library.protocol.current_size is not None:
+    if (
+        len(we) == 1
+        and we[0].startswith("close:")
+        and they == ["error:1002"]
+        and library.protocol.current_size is not None
+    ):
         return Difference.CLOSE_IN_MESSAGE
     if we == ["error:1002"] and they == ["error:1009"]:
         return Difference.WHICH_FAULT
@@ -177,7 +214,12 @@ def difference(ours: list[str], library: Library, whole: bytes) -> Difference | 
         return Difference.CLOSE_FAULT
     if not we and they == ["error:1009"]:
         return Difference.BEFORE_THE_KEY
-    if we and we[0].startswith(("ping:", "pong:")) and they == ["error:1009"] and library.protocol.current_size is not None:
+    if (
+        we
+        and we[0].startswith(("ping:", "pong:"))
+        and they == ["error:1009"]
+        and library.protocol.current_size is not None
+    ):
         return Difference.CONTROL_COUNTS
     return None
 

@@ -54,7 +54,9 @@ FLAGS = [
     *("-enable-upcoming-feature", "NonisolatedNonsendingByDefault"),
 ]
 UNTRACED = [
-    word for kind in ("cmp", "const_cmp") for size in (1, 2, 4, 8)
+    word
+    for kind in ("cmp", "const_cmp")
+    for size in (1, 2, 4, 8)
     for word in ("-Xlinker", f"--wrap=__sanitizer_cov_trace_{kind}{size}")
 ]
 
@@ -99,7 +101,9 @@ class Build:
     def write_module_maps(self) -> None:
         for name in C_MODULES:
             headers = sorted((self.sources / name / "include").glob("*.h"))
-            text = "".join([f"module {name} {{\n", *(f'  header "{header}"\n' for header in headers), "  export *\n}\n"])
+            text = "".join(
+                [f"module {name} {{\n", *(f'  header "{header}"\n' for header in headers), "  export *\n}\n"]
+            )
             folder = self.folder / "include" / name
             folder.mkdir(parents=True, exist_ok=True)
             if not (folder / "module.modulemap").exists():
@@ -110,27 +114,83 @@ class Build:
 
     def module(self, name: str) -> None:
         sources = sorted(map(str, (self.sources / name).rglob("*.swift")))
-        self.compile(f"{name}.o", self.newest, [
-            "swiftc", *self.flags, self.sanitize, *self.imports(), "-module-name", name, "-emit-module",
-            "-emit-module-path", f"{name}.swiftmodule", "-c", *sources, "-o", f"{name}.o"])
+        self.compile(
+            f"{name}.o",
+            self.newest,
+            [
+                "swiftc",
+                *self.flags,
+                self.sanitize,
+                *self.imports(),
+                "-module-name",
+                name,
+                "-emit-module",
+                "-emit-module-path",
+                f"{name}.swiftmodule",
+                "-c",
+                *sources,
+                "-o",
+                f"{name}.o",
+            ],
+        )
 
     def c_objects(self) -> None:
         folder = self.sources / "CLinux"
-        self.compile("CLinux.o", newest_of(folder), [
-            "clang", "-O2", "-r", "-nostdlib", "-fuse-ld=lld", "-fPIC", "-I", str(folder / "include"),
-            *map(str, sorted(folder.glob("*.c"))), "-o", "CLinux.o"])
+        self.compile(
+            "CLinux.o",
+            newest_of(folder),
+            [
+                "clang",
+                "-O2",
+                "-r",
+                "-nostdlib",
+                "-fuse-ld=lld",
+                "-fPIC",
+                "-I",
+                str(folder / "include"),
+                *map(str, sorted(folder.glob("*.c"))),
+                "-o",
+                "CLinux.o",
+            ],
+        )
 
     def target(self, target: str) -> None:
         modules = TARGETS[target][0]
         sources = sorted(file for place in (HERE / "Harness", HERE / target) for file in place.glob("*.swift"))
         objects = [f"{name}.o" for name in modules] + (["CLinux.o"] if "Host" in modules else [])
         # What checks is not instrumented: its branches are no goal, and would cost two thirds of the time.
-        self.compile(f"{target}.o", max(self.newest, newest_of(*sources)), [
-            "swiftc", *self.flags, *self.imports(), "-module-name", f"{target}_fuzzer", "-c", *map(str, sources),
-            "-o", f"{target}.o"])
-        self.compile(target, newest_of(*(self.folder / name for name in [f"{target}.o", *objects])), [
-            "swiftc", self.sanitize, *(["untraced.o", *UNTRACED] if self.isPlain else []), "-static-stdlib",
-            "-use-ld=lld", "-Xlinker", "--gc-sections", f"{target}.o", *objects, "-o", target])
+        self.compile(
+            f"{target}.o",
+            max(self.newest, newest_of(*sources)),
+            [
+                "swiftc",
+                *self.flags,
+                *self.imports(),
+                "-module-name",
+                f"{target}_fuzzer",
+                "-c",
+                *map(str, sources),
+                "-o",
+                f"{target}.o",
+            ],
+        )
+        self.compile(
+            target,
+            newest_of(*(self.folder / name for name in [f"{target}.o", *objects])),
+            [
+                "swiftc",
+                self.sanitize,
+                *(["untraced.o", *UNTRACED] if self.isPlain else []),
+                "-static-stdlib",
+                "-use-ld=lld",
+                "-Xlinker",
+                "--gc-sections",
+                f"{target}.o",
+                *objects,
+                "-o",
+                target,
+            ],
+        )
 
 
 def newest_of(*places: pathlib.Path) -> float:
@@ -165,10 +225,21 @@ def merge(build: Build, target: str) -> None:
     shutil.rmtree(result, ignore_errors=True)
     result.mkdir(parents=True)
     subprocess.run(
-        [str(build.folder / target), "-merge=1", f"-max_len={TARGETS[target][1]}", str(result),
-         *map(str, inputs(target)), str(found(target))],
-        env=ENVIRONMENT, check=True, stderr=subprocess.DEVNULL)
-    lines = sorted((base64.b64encode(file.read_bytes()).decode() for file in result.iterdir()), key=lambda x: (len(x), x))
+        [
+            str(build.folder / target),
+            "-merge=1",
+            f"-max_len={TARGETS[target][1]}",
+            str(result),
+            *map(str, inputs(target)),
+            str(found(target)),
+        ],
+        env=ENVIRONMENT,
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    lines = sorted(
+        (base64.b64encode(file.read_bytes()).decode() for file in result.iterdir()), key=lambda x: (len(x), x)
+    )
     (HERE / target / "corpus.txt").write_text("".join(f"{line}\n" for line in lines if line))
     print(f"{target}: {len(lines)} inputs", flush=True)
 
@@ -192,8 +263,13 @@ def replay(build: Build, target: str) -> list[Case]:
     for folder in inputs(target):
         files = sorted(map(str, folder.iterdir()))
         run = subprocess.run(
-            [str(build.folder / target), f"-timeout={EXECUTION_SECONDS}", *files], env=ENVIRONMENT, cwd=build.folder,
-            capture_output=True, text=True, errors="replace")
+            [str(build.folder / target), f"-timeout={EXECUTION_SECONDS}", *files],
+            env=ENVIRONMENT,
+            cwd=build.folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
         done = run.stderr.count("Executed ")
         name = "corpus" if folder.parent.name == "corpus" else folder.name
         isGood = run.returncode == 0 and done == len(files)
@@ -209,10 +285,20 @@ def fuzz(
         (WORK / folder).mkdir(parents=True, exist_ok=True)
     dictionary = HERE / target / "dictionary.txt"
     command = [
-        str(build.folder / target), bound, f"-max_len={TARGETS[target][1]}", f"-timeout={EXECUTION_SECONDS}",
-        f"-rss_limit_mb={RSS_MB}", f"-malloc_limit_mb={MALLOC_MB}", "-reload=0", "-entropic=0", "-print_final_stats=1",
-        f"-artifact_prefix={WORK / 'crashes'}/{target}-", *([f"-dict={dictionary}"] if dictionary.exists() else []),
-        str(lasting or found(target)), *map(str, known or inputs(target))]
+        str(build.folder / target),
+        bound,
+        f"-max_len={TARGETS[target][1]}",
+        f"-timeout={EXECUTION_SECONDS}",
+        f"-rss_limit_mb={RSS_MB}",
+        f"-malloc_limit_mb={MALLOC_MB}",
+        "-reload=0",
+        "-entropic=0",
+        "-print_final_stats=1",
+        f"-artifact_prefix={WORK / 'crashes'}/{target}-",
+        *([f"-dict={dictionary}"] if dictionary.exists() else []),
+        str(lasting or found(target)),
+        *map(str, known or inputs(target)),
+    ]
     log = WORK / "logs" / f"{target}-{build.folder.name}-{time.strftime('%H%M%S')}.log"
     with log.open("w") as file:
         status = subprocess.run(command, env=ENVIRONMENT, cwd=build.folder, stdout=file, stderr=file).returncode
@@ -227,8 +313,10 @@ def summary(log: str) -> str:
 
     # Resident memory when the known inputs had run, and the most there was.
     start = re.search(r"INITED.* rss: (\d+)Mb", log)
-    return (f"{stat('number_of_executed_units'):,} executions, {stat('average_exec_per_sec'):,} in a second; "
-            f"{start[1] if start else '?'} MB at first, {stat('peak_rss_mb')} MB at most")
+    return (
+        f"{stat('number_of_executed_units'):,} executions, {stat('average_exec_per_sec'):,} in a second; "
+        f"{start[1] if start else '?'} MB at first, {stat('peak_rss_mb')} MB at most"
+    )
 
 
 def report(log: str) -> str:
