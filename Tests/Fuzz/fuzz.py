@@ -228,6 +228,7 @@ def merge(build: Build, target: str) -> None:
         [
             str(build.folder / target),
             "-merge=1",
+            "-detect_leaks=0",
             f"-max_len={TARGETS[target][1]}",
             str(result),
             *map(str, inputs(target)),
@@ -292,6 +293,7 @@ def fuzz(
         f"-rss_limit_mb={RSS_MB}",
         f"-malloc_limit_mb={MALLOC_MB}",
         "-reload=0",
+        "-detect_leaks=0",
         "-entropic=0",
         "-print_final_stats=1",
         f"-artifact_prefix={WORK / 'crashes'}/{target}-",
@@ -320,9 +322,10 @@ def summary(log: str) -> str:
 
 
 def report(log: str) -> str:
-    """What a run said last, without its progress."""
+    """What a run said about its end, without its progress."""
     lines = [line for line in log.splitlines() if not re.match(r"#\d+\s|\s*NEW_FUNC|r\w+ *= |==\d+==Reg", line)]
-    return "\n".join(lines[-40:])
+    start = next((place for place, line in enumerate(lines) if "broken promise" in line or "ERROR: " in line), -40)
+    return "\n".join(lines[start:][:40])
 
 
 def write_junit(cases: list[Case], path: str) -> None:

@@ -141,11 +141,11 @@ MUTANTS = {
         "integer: Int64(String(digits), radix: 16))",
         "integer: digits.reduce(Int64(0)) { $0 * 16 + Int64($1.hexadecimalValue ?? 0) })",
     ),
-    "a canonical body has a comma too many": (
+    "a canonical body lacks a comma": (
         "native",
         "Host/Requests/ChatArguments+Body",
-        "if prompt != nil || messages != nil { body.append(0x2C) }",
-        "body.append(0x2C)\n      if tools != nil { body.append(0x2C) }",
+        "        if thinkingMode != nil { body.append(0x2C) }\n",
+        "",
     ),
     "an id is echoed without its escapes": (
         "native",
