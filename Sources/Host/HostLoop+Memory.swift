@@ -7,11 +7,20 @@ extension HostLoop {
     memory.add(now - before)
     let heaviest = memory.heaviest(ofLoop: eventLoop.index)
     if now > heaviest {
-      memory.setHeaviest(now, ofLoop: eventLoop.index)
+      if now >= Self.notedBytes { memory.setHeaviest(now, ofLoop: eventLoop.index) }
     } else if before == heaviest {
-      memory.setHeaviest(connections.lazy.map(\.heldBytes).max() ?? 0, ofLoop: eventLoop.index)
+      memory.setHeaviest(heaviestHeld, ofLoop: eventLoop.index)
     }
     if now > before, memory.isOver { relieveMemory() }
+  }
+
+  /// Connections that hold less are all the same to other loops: which of them goes first is of no account.
+  private static let notedBytes = 64 << 10
+
+  private var heaviestHeld: Int {
+    var most = 0
+    for connection in connections where connection.heldBytes > most { most = connection.heldBytes }
+    return most >= Self.notedBytes ? most : 0
   }
 
   /// Closes those that hold the most until all hold no more than they may. Thread: the loop's.

@@ -74,6 +74,15 @@ struct HeldMemoryTests {
     #expect(bench.loop.connections.map(\.isOpen).sorted { $0 && !$1 } == [true, true, true, false])
   }
 
+  @Test func `a request whose head holds the most is answered 503`() throws {
+    let bench = try bench(bufferedBytes: 6_000)
+    let client = try BenchClient(
+      bench, request: "GET / HTTP/1.1\r\nHost: localhost\r\nX: " + String(repeating: "a", count: 7_000))
+    #expect(try client.head()?.status == 503)
+    #expect(client.rest().hasEnded)
+    #expect(held(bench) == 0)
+  }
+
   @Test func `a client that takes nothing and holds the most is dropped without a word`() throws {
     let bench = try bench(bufferedBytes: 1 << 20)
     let quiet = try BenchClient.connected(to: bench)

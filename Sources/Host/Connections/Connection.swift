@@ -137,7 +137,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     case .blocked: if case .secured(let tls) = transport, tls.readWaitsToWrite { waitToReadOn() }
     }
     keep(&buffer, borrowsScratch: borrowsScratch)
-    account()
+    accountIfHolding()
   }
 
   private func hand(_ buffer: inout ByteBuffer) {
@@ -199,10 +199,10 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     }
     guard state != .closed else { return }
     returnBlock()
+    if heldBytes != 0 { account() }
     watch(interest.subtracting(.write))
     if state == .finishing { return linger() }
     if state == .open { disarm() }
-    if heldBytes != 0 { account() }
     clearBacklog()
     if proceedsWhenSent { endHold() }
   }
@@ -283,10 +283,16 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     var buffer = exchange(&inbound)
     hand(&buffer)
     keep(&buffer, borrowsScratch: false)
-    account()
+    accountIfHolding()
   }
 
   // MARK: - Memory
+
+  /// After reading. What was answered is not counted: mostly it is sent at the end of the turn, and what is not is
+  /// counted then.
+  private func accountIfHolding() {
+    if heldBytes != 0 || inbound.allocatedBytes != 0 || (handler?.heldBytes ?? 0) != 0 { account() }
+  }
 
   /// Tells the loop what this connection holds now. May close connections, this one among them: for the end of an event.
   private func account() {

@@ -103,7 +103,6 @@ package final class WebSocketLink: ConnectionHandler, TimerTarget {
         left -= 1
       }
     } catch {
-      logBreach(error)
       fail(error)
       buffer.removeAll()
     }
@@ -158,13 +157,6 @@ package final class WebSocketLink: ConnectionHandler, TimerTarget {
         closeCode: 1008,
         reason: "more than \(rate.burst) pings, pongs and refused messages at once, or \(rate.perSecond) a second"))
     return false
-  }
-
-  private func logBreach(_ error: WebSocketError) {
-    guard state == .open else { return }
-    loop.warn(
-      "Closed a client that broke the WebSocket protocol", kind: "\(error.closeCode)",
-      [("code", "\(error.closeCode)"), ("reason", error.reason), ("peer", "\(connection.peer)")])
   }
 
   /// The peer broke the protocol: it is told with what, and not listened to any longer.
