@@ -282,8 +282,9 @@ def fuzz(
     build: Build, target: str, bound: str, lasting: pathlib.Path | None = None, known: list[pathlib.Path] | None = None
 ) -> Case:
     """Looks for new inputs until `bound`, from `known` on, and keeps them in `lasting`; its log is in .build-fuzz/logs."""
-    for folder in ("logs", "crashes"):
-        (WORK / folder).mkdir(parents=True, exist_ok=True)
+    (WORK / "logs").mkdir(parents=True, exist_ok=True)
+    crashes = lasting or WORK / "crashes"
+    crashes.mkdir(parents=True, exist_ok=True)
     dictionary = HERE / target / "dictionary.txt"
     command = [
         str(build.folder / target),
@@ -296,7 +297,7 @@ def fuzz(
         "-detect_leaks=0",
         "-entropic=0",
         "-print_final_stats=1",
-        f"-artifact_prefix={WORK / 'crashes'}/{target}-",
+        f"-artifact_prefix={crashes}/{target}-",
         *([f"-dict={dictionary}"] if dictionary.exists() else []),
         str(lasting or found(target)),
         *map(str, known or inputs(target)),

@@ -437,6 +437,7 @@ def worker() -> dict[str, bytes]:
     piece = struct.pack("<IHHQ", 1, 65, 1, 7) + b"a"
     seeds |= {
         "joined": b"A0" + piece + piece + struct.pack("<IHHQ", 0, 65, 0, 7),
+        "two-calls": b"A0" + piece + struct.pack("<IHHQ", 0, 65, 0, 8),
         "mixed": b"A0" + piece + struct.pack("<IHHQ", 0, 66, 0, 7),
         "flags": b"A0" + struct.pack("<IHHQ", 0, 65, 2, 7),
         "long": b"A0" + struct.pack("<IHHQ", 2**20 + 1, 65, 0, 7),

@@ -8,7 +8,7 @@ import ProviderContract
 // any kind; bit 2 the stream is one message of the kind that its first byte says, without a frame's header; bit 3
 // it is what a process says that looked at a stranger's plugin.
 //
-// Promised: cuts do not matter; a message that was taken can be written and is read back the same; nothing is kept that
+// Promised: a slow reader of the frames finds the same messages; cuts do not matter; a message that was taken can be written and is read back the same; nothing is kept that
 // was not sent.
 
 nonisolated(unsafe) private var whole = Trace()
@@ -43,9 +43,37 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   run(accepted, &other) { feed in input.cuts.forEachPiece(of: input.bytes, feed) }
   promise("cuts do not matter", whole.equals(other), "\(whole.text) against \(other.text)")
   other.clear()
+  readSlowly(input.bytes, accepted, &other)
+  promise("the slow reader finds the same", whole.equals(other), "\(whole.text) against \(other.text)")
+  other.clear()
   run(accepted, &other) { feed in feed(written.readable) }
   promise("what was taken can be written and read back", whole.bytes.readable.starts(with: other.bytes.readable))
   return 0
+}
+
+/// The frames of a whole stream, one after the other, as the head of WorkerFrame.swift has them.
+private func readSlowly(_ stream: UnsafeRawBufferPointer, _ accepted: Set<WorkerFrame.Kind>, _ trace: inout Trace) {
+  var rest = stream[...]
+  func number(_ place: Int, _ count: Int) -> UInt64 {
+    rest.dropFirst(place).prefix(count).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+  }
+  var begun: (kind: UInt64, call: UInt64, payload: [UInt8])?
+  while rest.count >= 16 {
+    let (length, kind, flags, call) = (Int(number(0, 4)), number(4, 2), number(6, 2), number(8, 8))
+    guard let known = WorkerFrame.Kind(rawValue: UInt16(kind)), accepted.contains(known), flags <= 1, length <= 1 << 20,
+      length <= known.messageBytesLimit
+    else { return trace.note(UInt8(ascii: "!"), 0) }
+    guard rest.count >= 16 + length else { return }
+    let payload = (begun?.payload ?? []) + rest.dropFirst(16).prefix(length)
+    rest = rest.dropFirst(16 + length)
+    let goesOn = begun.map { $0.kind == kind && $0.call == call } ?? true
+    guard goesOn, payload.count <= known.messageBytesLimit else { return trace.note(UInt8(ascii: "!"), 0) }
+    begun = (kind, call, payload)
+    guard flags == 0 else { continue }
+    begun = nil
+    trace.note(UInt8(kind), Int(truncatingIfNeeded: call))
+    payload.withUnsafeBytes { trace.note(0, $0) }
+  }
 }
 
 /// An answer about a plugin: a description that keeps every rule, or why there is none.
@@ -91,7 +119,8 @@ private func run(
       promise("nothing waits that was not sent", decoder.waitingBytes <= fed)
     } catch {
       isOver = true
-      trace.note(UInt8(ascii: "!"), "\(error)")
+      promise("a fault says what was found and what was expected", !error.found.isEmpty && !error.expected.isEmpty)
+      trace.note(UInt8(ascii: "!"), 0)
     }
   }
 }
