@@ -207,8 +207,9 @@ package final class Host {
 
   /// What is in flight may finish for `drain_seconds`; a second signal ends it at once.
   private func drain(_ loops: [HostLoop]) {
-    log.info("draining", ("connections", "\(connections(loops))"))
+    // Before it is said, so that who reads it and calls is refused.
     services.core.beginDrain()
+    log.info("draining", ("connections", "\(connections(loops))"))
     let control = self.control
     let listeners = self.listeners
     self.listeners = []
