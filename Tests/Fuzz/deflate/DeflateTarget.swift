@@ -26,9 +26,10 @@ private struct Settings {
   var keepsContext: Bool
   var limit: Int
 
+  /// With whole windows: of a client that reaches beyond a smaller one, zlib finds more when its bytes come in pieces.
   func deflate() -> MessageDeflate {
     MessageDeflate(
-      DeflateTerms(keepsContext: keepsContext, windowBits: keepsContext ? 9 : 15),
+      DeflateTerms(keepsContext: keepsContext, windowBits: 15),
       limits: DeflateLimits(thresholdBytes: 0, ratio: 64), contexts: contexts)
   }
 }

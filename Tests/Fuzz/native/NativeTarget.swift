@@ -16,7 +16,8 @@ private let guarded = Principals([("editor", .client, "client-token-0001"), ("wa
 private let editor = guarded.principal(withToken: "client-token-0001")
 private let watcher = guarded.principal(withToken: "viewer-token-0001")
 private let tool = makeTool()
-private let model = ModelEntry(id: "m", provider: 0, providerID: "p", capabilities: ["images", "tools"])
+private let model = ModelEntry(
+  id: "m", provider: 0, providerID: "p", capabilities: ["images", "tools", "thinking", "web_search"])
 
 private func makeTool() -> ProviderTool {
   let schema = """
