@@ -5,11 +5,9 @@ extension HostLoop {
     let now = connection.heldBytes
     let memory = services.memory
     memory.add(now - before)
-    let heaviest = memory.heaviest(ofLoop: eventLoop.index)
-    if now > heaviest {
-      if now >= Self.notedBytes { memory.setHeaviest(now, ofLoop: eventLoop.index) }
-    } else if before == heaviest {
-      memory.setHeaviest(heaviestHeld, ofLoop: eventLoop.index)
+    // What has become less is looked at when it matters: finding the next one means to look at all.
+    if now >= Self.notedBytes, now > memory.heaviest(ofLoop: eventLoop.index) {
+      memory.setHeaviest(now, ofLoop: eventLoop.index)
     }
     if now > before, memory.isOver { relieveMemory() }
   }
@@ -17,23 +15,20 @@ extension HostLoop {
   /// Connections that hold less are all the same to other loops: which of them goes first is of no account.
   private static let notedBytes = 64 << 10
 
-  private var heaviestHeld: Int {
-    var most = 0
-    for connection in connections where connection.heldBytes > most { most = connection.heldBytes }
-    return most >= Self.notedBytes ? most : 0
-  }
-
   /// Closes those that hold the most until all hold no more than they may. Thread: the loop's.
   func relieveMemory() {
     let memory = services.memory
     memory.looks(loop: eventLoop.index)
     while memory.isOver {
+      let heaviest = connections.max { $0.heldBytes < $1.heldBytes }
+      let most = heaviest?.heldBytes ?? 0
+      memory.setHeaviest(most >= Self.notedBytes ? most : 0, ofLoop: eventLoop.index)
       let loop = memory.loopOfHeaviest(own: eventLoop.index)
       guard loop == eventLoop.index else {
         if memory.asks(loop: loop) { askToRelieveMemory(loop: loop) }
         return
       }
-      guard let heaviest = connections.max(by: { $0.heldBytes < $1.heldBytes }), heaviest.heldBytes > 0 else { return }
+      guard let heaviest, most > 0 else { return }
       heaviest.shed()
     }
   }

@@ -32,6 +32,9 @@ def frame(payload: bytes, opcode: int = 1, is_final: bool = True) -> bytes:
     return bytes([(0x80 if is_final else 0) | opcode]) + length + b"\0\0\0\0" + payload
 
 
+# Each of the peers whose descriptor has the same rest drips at the same time.
+DRIP_SECONDS, DRIP_STEPS = 0.5, 100
+
 HELLO = frame(b'{"op":"hello"}')
 # A quarter of a ClientHello: a record that says 512 bytes and brings 8.
 HALF_CLIENT_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x00\x00"
@@ -44,7 +47,7 @@ class Kind:
     first: bytes
     """What it sends at once."""
     drip: bytes = b""
-    """What it sends each half second after that."""
+    """What it sends each half second after that, each at a time of its own."""
     flood: bytes = b""
     """What it sends without an end after that, as fast as the socket takes it."""
     reads: bool = True
@@ -142,8 +145,8 @@ def main(kind: Kind, port: int, count: int) -> None:
         ended[how] += 1
 
     selector.register(sys.stdin, selectors.EVENT_READ)
-    opened = 0
-    next_drip = time.monotonic() + 0.5
+    opened = dripped = 0
+    next_drip = time.monotonic() + DRIP_SECONDS / DRIP_STEPS
     while True:
         # A few at a time: the listener's queue is no part of the misuse.
         while opened < count and opened - begun < 500:
@@ -174,8 +177,9 @@ def main(kind: Kind, port: int, count: int) -> None:
             announced = 1
             print(json.dumps({"connected": count}), flush=True)
         if kind.drip and time.monotonic() >= next_drip:
-            next_drip = time.monotonic() + 0.5
-            for peer in list(peers.values()):
+            next_drip += DRIP_SECONDS / DRIP_STEPS
+            dripped = (dripped + 1) % DRIP_STEPS
+            for peer in [peer for number, peer in peers.items() if number % DRIP_STEPS == dripped]:
                 if peer.has_begun and not peer.rest:
                     peer.rest = memoryview(kind.drip)
                     try:
