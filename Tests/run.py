@@ -73,7 +73,7 @@ def main() -> int:
         count.run(
             [sys.executable, str(ROOT / "Tests" / "Fuzz" / "fuzz.py"), "run", os.environ.get("FUZZ_SECONDS", "60"),
              f"--junit={fuzzed}"],
-            [fuzzed], required=fuzzed)
+            [fuzzed], required=fuzzed, FUZZ_SEED=os.environ.get("FUZZ_SEED", "1"))
     report = REPORTS / "end-to-end.xml"
     count.run(
         [sys.executable, "-m", "pytest", str(ROOT / "Tests" / "EndToEndTests"), f"--junitxml={report}", "-m",

@@ -299,6 +299,7 @@ def fuzz(
         "-print_final_stats=1",
         f"-artifact_prefix={crashes}/{target}-",
         *([f"-dict={dictionary}"] if dictionary.exists() else []),
+        *([f"-seed={os.environ['FUZZ_SEED']}"] if "FUZZ_SEED" in os.environ else []),
         str(lasting or found(target)),
         *map(str, known or inputs(target)),
     ]

@@ -84,7 +84,7 @@ import Testing
   @Test(
     .enabled(if: keepsStatus),
     arguments: [
-      "\"{}\"", "\"[\"", "\"{\\\"reason\\\":1}\"",
+      "\"{}\"", "\"[\"", "\"{\\\"reason\\\":1}\"", "\"{\\\"reason\\\":\\\"\\\"}\"",
       "\"{\\\"id\\\":\\\"Not an id\\\",\\\"name\\\":\\\"\\\"}\"",
     ])
   func `a forged answer is refused`(answer: String) throws {

@@ -15,7 +15,7 @@ enum ScanAnswer {
   /// Throws what the child says is wrong with the plugin, or that the answer is none.
   static func read(_ text: UnsafeRawBufferPointer) throws(PluginFault) -> PluginDescription {
     guard let value = try? JSONValue(parsing: text) else { throw malformed("\(text.count) bytes that are no JSON") }
-    if let reason = value["reason"]?.string {
+    if let reason = value["reason"]?.string, !reason.isEmpty {
       throw PluginFault(cut(reason), remedy: cut(value["remedy"]?.string ?? "rebuild the plugin"))
     }
     guard let description = PluginDescription(value) else { throw malformed("an object without what is needed") }
