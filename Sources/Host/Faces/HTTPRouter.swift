@@ -22,44 +22,53 @@ final class HTTPRouter: HTTPResponder {
     guard HostAuthority.isAllowed(head.headers["host"], allowed: auth.hosts) else {
       return .reply(.refused(403, "the Host header is not an IP address, localhost or one of auth.hosts"))
     }
-    guard isHealth(head.path) || Origin.isAllowed(head.headers.all("origin"), allowed: auth.origins) else {
+    let route = Route.at(head.path, of: serves)
+    guard route?.isForAnyOrigin == true || Origin.isAllowed(head.headers.all("origin"), allowed: auth.origins) else {
       return .reply(.refused(403, "the Origin header is not one of auth.origins"))
     }
     switch WebSocketHandshake.check(head) {
     case .upgrade(let accept): return upgrade(head, accept: accept)
     case .refused(let status, let reason, let headers):
       return .reply(.refused(status, reason, headers: headers.map { ($0.name, $0.value) }))
-    case .notAnUpgrade:
-      var reply = plainReply(to: head)
-      reply.headers += crossOriginHeaders(head)
-      // It has no place here but to be told so.
-      if refusal != nil { reply.closes = true }
-      return .reply(reply)
+    case .notAnUpgrade: return finished(plainDecision(head, route), head, route)
     }
   }
 
-  private func isHealth(_ path: String) -> Bool { serves.contains(.health) && HealthFace.paths.contains(path) }
+  /// A reply with the headers that every one of them has.
+  private func finished(_ decision: HTTPDecision, _ head: HTTPRequestHead, _ route: Route?) -> HTTPDecision {
+    guard case .reply(var reply) = decision else { return decision }
+    reply.headers += crossOriginHeaders(head, route)
+    // It has no place here but to be told so.
+    if refusal != nil { reply.closes = true }
+    return .reply(reply)
+  }
 
   // MARK: - Without an upgrade
 
   private static let known: Set = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"]
 
-  private func plainReply(to head: HTTPRequestHead) -> HTTPReply {
-    if let refusal, !HealthFace.openPaths.contains(head.path) { return overLimit(refusal) }
-    let allow = [("Allow", "GET, HEAD, OPTIONS")]
-    switch head.method {
-    case "OPTIONS": return HTTPReply(status: 204, body: "", headers: allow)
-    case "GET", "HEAD": break
-    case let other where Self.known.contains(other):
-      return .error(405, "only GET, HEAD and OPTIONS are answered here", headers: allow)
-    default: return .error(501, "there is no such method", headers: allow)
+  private func plainDecision(_ head: HTTPRequestHead, _ route: Route?) -> HTTPDecision {
+    if let refusal, !HealthFace.openPaths.contains(head.path) { return .reply(overLimit(refusal)) }
+    let allow = [("Allow", route?.allowed ?? "GET, HEAD, OPTIONS")]
+    guard Self.known.contains(head.method) else {
+      return .reply(.error(501, "there is no such method", headers: allow))
     }
-    if let page = page(at: head.path) {
-      guard HealthFace.openPaths.contains(head.path) || isAuthorized(head) else {
-        return .refused(
-          401, "a bearer token of a viewer or admin is needed", headers: [("WWW-Authenticate", "Bearer")])
-      }
-      return page(loop)
+    if head.method == "OPTIONS" { return .reply(HTTPReply(status: 204, body: "", headers: allow)) }
+    guard let route else { return .reply(unserved(head)) }
+    guard route.allows(head.method) else {
+      return .reply(.error(405, "only \(route.allowed) are answered here", headers: allow))
+    }
+    guard isAuthorized(head, for: route.access) else {
+      let who = route.access == .admin ? "an admin" : "a viewer or admin"
+      return .reply(
+        .refused(401, "a bearer token of \(who) is needed", headers: [("WWW-Authenticate", "Bearer")]))
+    }
+    return route.answer(head, loop)
+  }
+
+  private func unserved(_ head: HTTPRequestHead) -> HTTPReply {
+    guard head.method == "GET" || head.method == "HEAD" else {
+      return .error(405, "only GET, HEAD and OPTIONS are answered here", headers: [("Allow", "GET, HEAD, OPTIONS")])
     }
     guard serves.contains(.websocket), head.path == "/" || head.path == "/ws" else {
       return .error(404, "nothing is served at this path")
@@ -79,35 +88,28 @@ final class HTTPRouter: HTTPResponder {
     return reply
   }
 
-  /// Who answers this path on this listener; nil: nobody.
-  private func page(at path: String) -> ((HostLoop) -> HTTPReply)? {
-    if serves.contains(.monitor), path == "/" { return { StatusPage(loop: $0).reply } }
-    guard isHealth(path) else { return nil }
-    return { HealthFace(loop: $0).reply(to: path) ?? .error(404, "nothing is served at this path") }
-  }
-
   /// Which web pages may read the answer: any that of a health path, a configured one the rest. None is let send
   /// cookies along, which the host has no use for.
-  private func crossOriginHeaders(_ head: HTTPRequestHead) -> [(String, String)] {
+  private func crossOriginHeaders(_ head: HTTPRequestHead, _ route: Route?) -> [(String, String)] {
     var headers: [(String, String)] = []
-    if isHealth(head.path) {
+    if route?.isForAnyOrigin == true {
       headers = [("Access-Control-Allow-Origin", "*")]
     } else if let origin = head.headers["origin"] {
       headers = [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
     }
     guard head.method == "OPTIONS", !headers.isEmpty else { return headers }
     return headers + [
-      ("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS"),
+      ("Access-Control-Allow-Methods", route?.allowed ?? "GET, HEAD, OPTIONS"),
       ("Access-Control-Allow-Headers", "Authorization, X-Request-Id"), ("Access-Control-Max-Age", "600"),
     ]
   }
 
-  private func isAuthorized(_ head: HTTPRequestHead) -> Bool {
+  private func isAuthorized(_ head: HTTPRequestHead, for access: Route.Access) -> Bool {
     let principals = loop.services.principals
-    if principals.isOpen { return true }
+    if access == .open || principals.isOpen { return true }
     guard let tokens = try? PresentedTokens(head), let principal = try? tokens.principal(of: principals) else {
       return false
     }
-    return principal.role != .client
+    return principal.role == .admin || (access == .viewer && principal.role == .viewer)
   }
 }

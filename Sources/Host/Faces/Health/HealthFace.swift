@@ -11,6 +11,14 @@ struct HealthFace {
   /// Every path that is answered here.
   static let paths = openPaths.union(["/health", "/healthz", "/health/semaphores"])
 
+  /// nil: nothing is served at this path.
+  static func route(at path: String) -> Route? {
+    guard paths.contains(path) else { return nil }
+    return Route(access: openPaths.contains(path) ? .open : .viewer, isForAnyOrigin: true) { head, loop in
+      .reply(HealthFace(loop: loop).reply(to: head.path) ?? .error(404, "nothing is served at this path"))
+    }
+  }
+
   private let report: HostReport
 
   init(loop: HostLoop) { report = HostReport(loop: loop) }
