@@ -60,7 +60,6 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   /// Read by the accepting loop to choose the loop with the fewest.
   let connectionCount = Atomic<Int>(0)
   private let peers: LoopDirectory
-  let postponed: PostponedConnections
   private var throttles: [String: LogThrottle] = [:]
 
   init(eventLoop: EventLoop, services: HostServices, peers: LoopDirectory) {
@@ -68,7 +67,6 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
     self.services = services
     self.peers = peers
     configuration = services.configuration
-    postponed = PostponedConnections(eventLoop)
     results = Self.results(configuration, services)
     compression = LoopCompression(configuration.websocket, services, logs: eventLoop.index == 0)
   }

@@ -41,9 +41,9 @@ private final class ReadySocket {
   private let ours: Int32
   private let theirs: Int32
 
-  init(on loop: EventLoop) throws {
+  init(on loop: EventLoop, _ priority: DescriptorPriority = .normal) throws {
     (ours, theirs) = socketPair()
-    token = try loop.add(ours, .read, handler: probe)
+    token = try loop.add(ours, .read, priority, handler: probe)
     #expect(write(theirs, "x", 1) == 1)
   }
 
@@ -247,6 +247,71 @@ struct EventLoopTests {
     second.probe.onReady = pause
     loop.run()
     #expect(first.probe.ready.count + second.probe.ready.count == 1)
+  }
+
+  @Test func `between two looks at what is normal, what is low has one share of the time`() throws {
+    let loop = try EventLoop(index: 0)
+    let low = try (0..<50).map { _ in try ReadySocket(on: loop, .low) }
+    let normal = try ReadySocket(on: loop)
+    var since = 0
+    var longest = 0
+    for socket in low {
+      socket.probe.onReady = { _ in
+        since += 1
+        // Takes a share by itself, so that no second batch is asked for.
+        let end = Instant.now().advanced(nanoseconds: EventLoop.lowNanoseconds)
+        while Instant.now() < end {}
+      }
+    }
+    normal.probe.onReady = { _ in
+      longest = max(longest, since)
+      since = 0
+      if low.allSatisfy({ !$0.probe.ready.isEmpty }) { loop.stop() }
+    }
+    loop.run()
+    #expect(longest == EventLoop.lowEvents)
+    // Nobody has been looked at twice before all others had been once.
+    #expect(low.allSatisfy { (1...2).contains($0.probe.ready.count) })
+  }
+
+  @Test func `low jobs run in their order, behind what is normal, and hold no turn`() throws {
+    let loop = try EventLoop(index: 0)
+    let normal = try ReadySocket(on: loop)
+    var order: [Int] = []
+    var looks: [Int] = []
+    for number in 0..<10 {
+      loop.enqueueLow(
+        .work {
+          order.append(number)
+          let end = Instant.now().advanced(nanoseconds: EventLoop.lowNanoseconds)
+          while Instant.now() < end {}
+        })
+    }
+    normal.probe.onReady = { _ in
+      looks.append(order.count)
+      if order.count == 10 { loop.stop() }
+    }
+    loop.run()
+    #expect(order == Array(0..<10))
+    #expect(looks.prefix(11) == Array(0...10)[...])
+  }
+
+  @Test func `another priority holds from the next wait on`() throws {
+    let loop = try EventLoop(index: 0)
+    let moved = try ReadySocket(on: loop)
+    let other = try ReadySocket(on: loop, .low)
+    loop.modify(moved.token, .low)
+    loop.modify(other.token, .normal)
+    var order: [String] = []
+    moved.probe.onReady = { _ in
+      order.append("low")
+      loop.stop()
+    }
+    other.probe.onReady = { _ in order.append("normal") }
+    loop.run()
+    #expect(order.prefix(2) == ["normal", "low"])
+    loop.remove(moved.token)
+    loop.modify(moved.token, .normal)
   }
 
   @Test func `a timer that schedules itself in the past does not hold the turn`() throws {

@@ -145,7 +145,8 @@ final class HTTPFrontBench {
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     var idleTurns = 0
-    while idleTurns < 3 {
+    // What the host has not read yet it takes in pieces, unless it does not read at all.
+    while idleTurns < (unreadBytes > 0 ? 300 : 3) {
       host.run()
       let count = recv(far, &buffer, buffer.count, 0)
       if count == 0 { return (Self.plain(bytes), true) }
@@ -157,6 +158,12 @@ final class HTTPFrontBench {
       idleTurns = 0
     }
     return (Self.plain(bytes), false)
+  }
+
+  /// Of what was sent.
+  private var unreadBytes: Int32 {
+    var count: Int32 = 0
+    return ioctl(far, UInt(TIOCOUTQ), &count) == 0 ? count : 0
   }
 
   private static func plain(_ bytes: [UInt8]) -> String {

@@ -177,7 +177,10 @@ struct WebSocketLinkTests {
     bench.expectNothingHeld()
   }
 
-  @Test func `who has had a share of a turn goes on behind the others`() throws {
+  @Test(arguments: [
+    (Standing.few, ConnectionLimits.messagesPerTurn), (Standing.few + 1, ConnectionLimits.lowMessagesPerTurn),
+  ])
+  func `who has had a share of a turn goes on behind the others`(connections: Int, share: Int) throws {
     let bench = try HostBench()
     var order: [Int] = []
     var links = 0
@@ -185,12 +188,11 @@ struct WebSocketLinkTests {
       links += 1
       return Recorder(number: links) { order.append($0) }
     }
-    let clients = try (0..<2).map { _ in
+    let clients = try (0..<connections).map { _ in
       let client = try BenchClient(bench, request: BenchClient.upgrade())
       _ = try client.head()
       return client
     }
-    let share = ConnectionLimits.messagesPerTurn
     clients[0].write(Array(repeating: [0x81, 0x81, 0, 0, 0, 0, 0x61], count: 3 * share).flatMap { $0 })
     clients[1].write([0x81, 0x81, 0, 0, 0, 0, 0x62])
     bench.run()

@@ -63,6 +63,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   private var timer: TimerID?
   /// How the client takes what is queued, while something is.
   private var pace = Pace(now: .never)
+  private var standing: Standing
 
   /// Takes ownership of `descriptor`, which is non-blocking. With an `identity` the peer must speak TLS, and the first
   /// handler is a `TLSGreeting`.
@@ -75,6 +76,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     }
     self.address = address
     self.loop = loop
+    standing = Standing(now: loop.now)
   }
 
   deinit {
@@ -90,7 +92,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     self.handler = handler
     loop.add(self)
     do {
-      token = try loop.eventLoop.add(transport.descriptor, interest, handler: self)
+      token = try loop.eventLoop.add(transport.descriptor, interest, .low, handler: self)
     } catch {
       close()
       throw error
@@ -120,7 +122,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     // reads of its own size, so that memory grows with what has come.
     let borrowsScratch = inbound.count <= ConnectionLimits.smallRestBytes
     var buffer = borrowsScratch ? exchange(&loop.scratch) : exchange(&inbound)
-    var limit = ConnectionLimits.readBytes
+    var limit = readLimit
     if borrowsScratch {
       buffer.append(inbound.readable)
       inbound.removeAll()
@@ -131,6 +133,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     switch transport.read(into: room, limit: limit) {
     case .bytes(let count):
       buffer.commit(count)
+      noteStanding(standing.received(count, connections: loop.connections.count, now: loop.now))
       hand(&buffer)
     case .ended: endOfStream()
     case .failed: close()
@@ -138,6 +141,13 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     }
     keep(&buffer, borrowsScratch: borrowsScratch)
     accountIfHolding()
+  }
+
+  /// OpenSSL must have room for a record (`TLSConnection`).
+  private var readLimit: Int {
+    guard standing.isLow else { return ConnectionLimits.readBytes }
+    if case .secured = transport { return ConnectionLimits.smallestReadBytes }
+    return ConnectionLimits.lowReadBytes
   }
 
   private func hand(_ buffer: inout ByteBuffer) {
@@ -176,6 +186,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     if outbound.count > ConnectionLimits.pauseBytes, !isCongested, state == .open {
       isCongested = true
       watch(interest.subtracting(.read))
+      noteStanding(standing.becameCongested(connections: loop.connections.count, now: loop.now))
     }
     guard !isFlushScheduled, state != .closed else { return }
     isFlushScheduled = true
@@ -224,11 +235,10 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   /// The handler has had its share of the turn: the rest of what was read comes again when others have had theirs.
   func postpone() {
     hold()
-    loop.postponed.add(self)
+    loop.eventLoop.enqueueLow(.work { [self] in goOn() })
   }
 
-  /// After `postpone`: hands on what was left.
-  func goOn() {
+  private func goOn() {
     isHeld = false
     guard state == .open, !isCongested else { return }
     watch(interest.union(.read))
@@ -239,7 +249,27 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     (proceedsWhenSent, isHeld) = (false, false)
     guard state == .open, !isCongested else { return }
     watch(interest.union(.read))
-    if !inbound.isEmpty { loop.eventLoop.enqueue(.work { [self] in processRest() }) }
+    if !inbound.isEmpty { processRestLater() }
+  }
+
+  // MARK: - Priority
+
+  /// Messages that a turn may take of it.
+  var messagesPerTurn: Int {
+    standing.isLow ? ConnectionLimits.lowMessagesPerTurn : ConnectionLimits.messagesPerTurn
+  }
+
+  /// Somebody is at the other end of whom the host knows what for.
+  func becameKnown() { standing.becameKnown() }
+
+  private func noteStanding(_ hasChanged: Bool) {
+    if hasChanged, let token { loop.eventLoop.modify(token, standing.isLow ? .low : .normal) }
+  }
+
+  /// Not from inside what has just taken the last of it.
+  private func processRestLater() {
+    let job = Job.work { [self] in processRest() }
+    if standing.isLow { loop.eventLoop.enqueueLow(job) } else { loop.eventLoop.enqueue(job) }
   }
 
   /// Memory for what waits to be sent: the loop's spare block, or a new one.
@@ -274,8 +304,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     handler?.backlogCleared()
     guard state == .open, !isCongested, !isHeld else { return }
     watch(interest.union(.read))
-    guard !inbound.isEmpty else { return }
-    loop.eventLoop.enqueue(.work { [self] in processRest() })
+    if !inbound.isEmpty { processRestLater() }
   }
 
   private func processRest() {
@@ -388,7 +417,8 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
           ("queued_bytes", "\(outbound.count)"), ("peer", "\(peer)"),
         ])
       close()
-    case .lingering: close()
+    // Thousands may have been ended together.
+    case .lingering: loop.eventLoop.enqueueLow(.work { [self] in close() })
     case .securing, .closed: break
     }
   }

@@ -10,12 +10,16 @@ enum ConnectionLimits {
   static let spareBlockBytes = 64 << 10
   /// Bytes taken from the socket in one turn; then other connections have theirs.
   static let readBytes = 64 << 10
+  /// The same for a connection of the low priority: what that costs is what all others may have to wait.
+  static let lowReadBytes = 4 << 10
   /// Of an unfinished message, kept in a block of its own size.
   static let smallRestBytes = 4 << 10
   /// Taken at once of a message of which more than that has come; a TLS record fits (RFC 8446 §5.1).
   static let smallestReadBytes = 16 << 10
   /// Messages and control frames of one connection in one turn; then other connections have theirs.
   static let messagesPerTurn = 32
+  /// The same for a connection of the low priority.
+  static let lowMessagesPerTurn = 8
   /// How long a peer may take to close after our last byte.
   static let lingerMilliseconds: UInt64 = 2_000
   /// How long a peer may take to answer a close frame (RFC 6455 §7.1.1).

@@ -96,7 +96,7 @@ package final class WebSocketLink: ConnectionHandler, TimerTarget {
   func received(_ buffer: inout ByteBuffer, on connection: Connection) {
     life.heard(now: loop.now)
     messagePace?.move(buffer.count - restBytes)
-    var left = ConnectionLimits.messagesPerTurn
+    var left = connection.messagesPerTurn
     do {
       while state != .closed, !connection.isCongested, left > 0, let event = try decoder.next(&buffer) {
         take(event)

@@ -18,3 +18,12 @@ package struct DescriptorToken: Hashable, Sendable {
   var index: UInt32
   var generation: UInt32
 }
+
+/// When a ready descriptor is looked at.
+package enum DescriptorPriority: Sendable {
+  /// In each turn.
+  case normal
+  /// Behind all else that a turn does, and only until that has taken its time: however many are ready, those of the
+  /// normal priority wait for one such piece of time at most.
+  case low
+}

@@ -16,22 +16,18 @@ package struct EventLoopError: Error, CustomStringConvertible {
 
 /// One thread, one epoll: descriptors, timers and jobs.
 ///
-/// A turn: wait, read the clock, ready descriptors, due timers, submitted jobs, then what the turn's end was asked for.
-/// Thread: the loop's own, but for `submit`, `submitPastBound`, `stop`, `join` and `isCurrent`.
+/// A turn: wait, read the clock, ready descriptors, due timers, submitted jobs, then what the turn's end was asked for;
+/// behind that, for a while, what has the low priority. Thread: the loop's own, but for `submit`, `submitPastBound`, `stop`, `join` and `isCurrent`.
 package final class EventLoop: @unchecked Sendable {  // Confined to its thread; the mailbox is a Mutex.
   /// Jobs that may wait in the mailbox; beyond them `submit` says no.
   package static let mailboxLimit = 65_536
   /// Jobs run in one turn before descriptors are looked at again.
   private static let jobsPerTurn = 4_096
-  private static let eventsPerTurn = 64
+  /// What jobs and descriptors of the low priority may take of a turn, but for the one that runs then.
+  static let lowNanoseconds: UInt64 = 50_000
+  /// Descriptors of the low priority that are asked for at once: each of them is looked at, whatever the time.
+  static let lowEvents = 2
   private static let readBufferBytes = 65_536
-
-  private struct Registration {
-    var descriptor: Int32
-    var generation: UInt32
-    var interest: DescriptorInterest
-    var handler: (any DescriptorHandler)?
-  }
 
   private struct Mailbox: ~Copyable {
     var jobs: [Job] = []
@@ -46,46 +42,29 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
   /// Scratch for whoever reads a descriptor; what it holds is gone when the handler returns. Thread: the loop's.
   package let readBuffer: UnsafeMutableRawBufferPointer
 
-  private let epoll: Int32
   private let wake: Int32
+  private var descriptors: DescriptorSet
   private let mailbox = Mutex(Mailbox())
   private let stopRequested = Atomic<Bool>(false)
   private let threadID = Atomic<UInt>(0)
   private var thread: pthread_t?
   private var threadName: StaticString?
-  private var registrations: [Registration] = []
-  private var freeRegistrations: [UInt32] = []
   private var timers = TimerHeap()
   private var jobs = JobQueue()
+  private var lowJobs = JobQueue()
   /// Trades places with the mailbox's array, so that neither is allocated anew.
   private var mail: [Job] = []
   private var turnEnds: [any TurnEndHandler] = []
-  private let events: UnsafeMutablePointer<epoll_event>
 
   package init(index: Int) throws(EventLoopError) {
     self.index = index
     now = .now()
-    epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
-    guard epoll >= 0 else { throw EventLoopError(call: "epoll_create1", code: errno) }
-    wake = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
-    guard wake >= 0 else {
-      let code = errno
-      close(epoll)
-      throw EventLoopError(call: "eventfd", code: code)
-    }
-    events = .allocate(capacity: Self.eventsPerTurn)
+    descriptors = try DescriptorSet()
+    wake = descriptors.wake
     readBuffer = .allocate(byteCount: Self.readBufferBytes, alignment: 64)
-    // Edge-triggered: each write is one event, and nobody has to read the counter.
-    var event = epoll_event(events: EPOLLIN.rawValue | EPOLLET.rawValue, data: epoll_data_t(u64: .max))
-    epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &event)
   }
 
-  deinit {
-    close(epoll)
-    close(wake)
-    events.deallocate()
-    readBuffer.deallocate()
-  }
+  deinit { readBuffer.deallocate() }
 
   // MARK: - Threads
 
@@ -163,69 +142,35 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
   /// Runs `job` later in this turn, never inline. Thread: the loop's.
   package func enqueue(_ job: Job) { jobs.append(job) }
 
+  /// Runs `job` when there is time for the low priority: behind those that were put there before, a turn's share at a
+  /// time. Thread: the loop's.
+  package func enqueueLow(_ job: Job) { lowJobs.append(job) }
+
   /// Calls `handler` once when this turn's jobs are done. Thread: the loop's.
   package func atEndOfTurn(_ handler: any TurnEndHandler) { turnEnds.append(handler) }
 
   // MARK: - Descriptors
 
   /// Watches a descriptor, level-triggered, until `remove`. The handler is held.
-  package func add(_ descriptor: Int32, _ interest: DescriptorInterest, handler: any DescriptorHandler)
-    throws(EventLoopError) -> DescriptorToken
-  {
-    let slot: UInt32
-    if let free = freeRegistrations.popLast() {
-      slot = free
-      registrations[Int(slot)].descriptor = descriptor
-      registrations[Int(slot)].interest = interest
-      registrations[Int(slot)].handler = handler
-    } else {
-      slot = UInt32(registrations.count)
-      registrations.append(
-        Registration(descriptor: descriptor, generation: 1, interest: interest, handler: handler))
-    }
-    let token = DescriptorToken(index: slot, generation: registrations[Int(slot)].generation)
-    var event = Self.event(interest, token)
-    guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else {
-      let code = errno
-      forget(token)
-      throw EventLoopError(call: "epoll_ctl", code: code)
-    }
-    return token
+  package func add(
+    _ descriptor: Int32, _ interest: DescriptorInterest, _ priority: DescriptorPriority = .normal,
+    handler: any DescriptorHandler
+  ) throws(EventLoopError) -> DescriptorToken {
+    try descriptors.add(descriptor, interest, priority, handler: handler)
   }
 
   /// Watches for something else from now on, also among the events of this turn.
   package func modify(_ token: DescriptorToken, _ interest: DescriptorInterest) {
-    guard isKnown(token), registrations[Int(token.index)].interest != interest else { return }
-    registrations[Int(token.index)].interest = interest
-    var event = Self.event(interest, token)
-    epoll_ctl(epoll, EPOLL_CTL_MOD, registrations[Int(token.index)].descriptor, &event)
+    descriptors.modify(token, interest)
+  }
+
+  /// Watches with another priority from the next wait on.
+  package func modify(_ token: DescriptorToken, _ priority: DescriptorPriority) {
+    descriptors.modify(token, priority)
   }
 
   /// Watches no longer; the descriptor stays open. No event that was already read reaches the handler after this.
-  package func remove(_ token: DescriptorToken) {
-    guard isKnown(token) else { return }
-    epoll_ctl(epoll, EPOLL_CTL_DEL, registrations[Int(token.index)].descriptor, nil)
-    forget(token)
-  }
-
-  private func isKnown(_ token: DescriptorToken) -> Bool {
-    Int(token.index) < registrations.count && registrations[Int(token.index)].generation == token.generation
-      && registrations[Int(token.index)].handler != nil
-  }
-
-  private func forget(_ token: DescriptorToken) {
-    registrations[Int(token.index)].handler = nil
-    registrations[Int(token.index)].generation &+= 1
-    freeRegistrations.append(token.index)
-  }
-
-  private static func event(_ interest: DescriptorInterest, _ token: DescriptorToken) -> epoll_event {
-    var bits: UInt32 = 0
-    if interest.contains(.read) { bits |= EPOLLIN.rawValue }
-    if interest.contains(.write) { bits |= EPOLLOUT.rawValue }
-    return epoll_event(
-      events: bits, data: epoll_data_t(u64: UInt64(token.generation) << 32 | UInt64(token.index)))
-  }
+  package func remove(_ token: DescriptorToken) { descriptors.remove(token) }
 
   // MARK: - Timers
 
@@ -250,9 +195,9 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
 
   /// false: the loop was stopped and has nothing left to do.
   private func turn() -> Bool {
-    let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), waitMilliseconds())
+    let count = descriptors.wait(.normal, milliseconds: waitMilliseconds())
     now = .now()
-    for index in 0..<max(0, Int(count)) { dispatch(events[index]) }
+    let hasLow = dispatch(count)
     fireTimers()
     let isStopping = self.isStopping
     collectMail(closing: isStopping)
@@ -262,7 +207,25 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
       left -= 1
     }
     endTurn()
-    return !isStopping || !jobs.isEmpty || !turnEnds.isEmpty
+    if hasLow || !lowJobs.isEmpty { runLow(hasLow) }
+    return !isStopping || !jobs.isEmpty || !lowJobs.isEmpty || !turnEnds.isEmpty
+  }
+
+  /// What can wait, until the time for it is up; at least one job and some descriptors.
+  private func runLow(_ hasEvents: Bool) {
+    now = .now()
+    let end = now.advanced(nanoseconds: Self.lowNanoseconds)
+    var hasEvents = hasEvents
+    repeat {
+      lowJobs.popFirst()?.run()
+      if hasEvents {
+        let count = descriptors.wait(.low, limit: Self.lowEvents, milliseconds: 0)
+        hasEvents = count > 0
+        _ = dispatch(count)
+      }
+      endTurn()
+      now = .now()
+    } while now < end && (hasEvents || !lowJobs.isEmpty)
   }
 
   /// At most as many as there were, so that one which schedules itself in the past does not hold the turn.
@@ -275,7 +238,7 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
   }
 
   private func waitMilliseconds() -> Int32 {
-    if !jobs.isEmpty || !turnEnds.isEmpty || isStopping { return 0 }
+    if !jobs.isEmpty || !lowJobs.isEmpty || !turnEnds.isEmpty || isStopping { return 0 }
     guard fallAsleep() else { return 0 }
     guard let next = timers.next else { return -1 }
     let nanoseconds = next.nanoseconds(since: .now())
@@ -290,18 +253,17 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
     }
   }
 
-  private func dispatch(_ event: epoll_event) {
-    let data = event.data.u64
-    if data == .max { return }
-    let token = DescriptorToken(index: UInt32(truncatingIfNeeded: data), generation: UInt32(data >> 32))
-    guard isKnown(token), let handler = registrations[Int(token.index)].handler else { return }
-    let interest = registrations[Int(token.index)].interest
-    var ready: DescriptorInterest = []
-    if event.events & EPOLLIN.rawValue != 0, interest.contains(.read) { ready.insert(.read) }
-    if event.events & EPOLLOUT.rawValue != 0, interest.contains(.write) { ready.insert(.write) }
-    if event.events & EPOLLHUP.rawValue != 0 { ready.insert(.hangup) }
-    if event.events & EPOLLERR.rawValue != 0 { ready.insert(.error) }
-    if !ready.isEmpty { handler.descriptorReady(ready) }
+  /// Tells whom the events of the last wait concern. true: some of the low priority are ready.
+  private func dispatch(_ count: Int) -> Bool {
+    var hasLow = false
+    for index in 0..<count {
+      switch descriptors.event(index) {
+      case .nothing: break
+      case .low: hasLow = true
+      case .ready(let handler, let interest): handler.descriptorReady(interest)
+      }
+    }
+    return hasLow
   }
 
   private func collectMail(closing: Bool) {

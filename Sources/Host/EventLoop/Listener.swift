@@ -52,7 +52,7 @@ package final class Listener: DescriptorHandler, TimerTarget {
   }
 
   /// Connections accepted before others on the loop have their turn.
-  private static let acceptsPerTurn = 16
+  private static let acceptsPerTurn = 4
   private static let restMilliseconds: UInt64 = 100
   static let backlog: Int32 = 1_024
 

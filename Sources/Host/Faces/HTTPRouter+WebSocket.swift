@@ -54,6 +54,7 @@ extension HTTPRouter {
     connection.hand(to: link)
     if let service {
       link.start(service.makeHandler(link))
+      connection.becameKnown()
       return link
     }
     let session = NativeSession(link: link, known: opening.known)

@@ -111,6 +111,7 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
     }
     state = .ready(Identity(number: number, serial: loop.nextSessionSerial(), principal: principal))
     life.heard(now: loop.now)
+    link.connection.becameKnown()
     let id = SessionID.make()
     link.send {
       NativeFrames.helloAck(
