@@ -99,6 +99,19 @@ package struct Admission {
     package var isEmpty: Bool { grants.isEmpty && evictions.isEmpty && breaker == nil }
   }
 
+  /// What happened to one provider's permits since the start. Acquired less released is what is in flight.
+  package struct ProviderCounters: Equatable, Sendable {
+    /// Permits that calls got, at once, after a wait, or moved from another provider.
+    package var acquisitions: UInt64 = 0
+    /// Permits that came back, or were moved away.
+    package var releases: UInt64 = 0
+    /// Calls that found no free permit, of the provider or of the host.
+    package var exhaustions: UInt64 = 0
+    package var breakerOpens: UInt64 = 0
+
+    package init() {}
+  }
+
   private struct Provider {
     var limit: ProviderLimit
     var adaptive: AdaptiveLimit
@@ -106,6 +119,7 @@ package struct Admission {
     var inFlight = 0
     /// Tries that went to it.
     var attempts: UInt64 = 0
+    var counters = ProviderCounters()
     var queue = FairQueue()
     /// How long a lease is held, as a moving average; the base of `retry_after`.
     var heldNanoseconds: UInt64 = 1_000_000_000
@@ -156,10 +170,14 @@ package struct Admission {
   package func configuredLimit(provider: Int) -> Int { providers[provider].limit.inFlight }
   package func breaker(provider: Int) -> Breaker.State { providers[provider].breaker.state }
   package func attempts(provider: Int) -> UInt64 { providers[provider].attempts }
+  package func counters(provider: Int) -> ProviderCounters { providers[provider].counters }
   package func calls(session: Int) -> Int { session < sessions.count ? sessions[session] : 0 }
   package func calls(principal: Int) -> Int { principals[principal] }
   package func lease(_ id: Leases.ID) -> Leases.Lease? { leases[id] }
-  package func overdueCount(now: Instant) -> Int { leases.overdueCount(now: now) }
+  /// By provider number.
+  package func overdueCounts(now: Instant) -> [Int] {
+    leases.overdue(now: now).reduce(into: Array(repeating: 0, count: providers.count)) { $0[$1.provider] += 1 }
+  }
   package func oldestLease(now: Instant) -> UInt64 { leases.oldest(now: now) }
 
   // MARK: - Limits
@@ -212,6 +230,7 @@ package struct Admission {
       if passage == .probe { providers[number].breaker.began(probe: lease) }
       return .admitted(lease)
     }
+    providers[number].counters.exhaustions &+= 1
     guard passage == .pass, providers[number].queue.count < providers[number].limit.queued else {
       return .refused(refusal)
     }
@@ -252,6 +271,7 @@ package struct Admission {
     principals.add(-1, to: lease.principal)
     let number = lease.provider
     providers[number].inFlight -= 1
+    providers[number].counters.releases &+= 1
     let held = min(now.nanoseconds(since: lease.since), 3_600_000_000_000)
     providers[number].heldNanoseconds = (providers[number].heldNanoseconds * 7 + held) / 8
     if queued > 0, grants { grantWaiters(now: now, into: &effects) }
@@ -279,10 +299,13 @@ package struct Admission {
     if case .refused = passage { return nil }
     // Another model of the same provider takes no other place.
     guard provider == lease.provider || providers[provider].inFlight < providers[provider].inFlightLimit else {
+      providers[provider].counters.exhaustions &+= 1
       return nil
     }
     providers[lease.provider].inFlight -= 1
     providers[provider].inFlight += 1
+    providers[lease.provider].counters.releases &+= 1
+    providers[provider].counters.acquisitions &+= 1
     leases.move(id, to: provider)
     if passage == .probe { providers[provider].breaker.began(probe: id) }
     var effects = Effects()
@@ -308,6 +331,7 @@ package struct Admission {
     let wait = self.wait(provider: number, now: now) ?? 0
     effects.breaker = BreakerChange(provider: number, change: change, nanoseconds: wait)
     guard change == .opened else { return }
+    providers[number].counters.breakerOpens &+= 1
     for waiter in providers[number].queue.removeAll() {
       leaveQueue(waiter)
       effects.evictions.append(Eviction(ticket: waiter.request.ticket, retryAfterNanoseconds: wait))
@@ -337,6 +361,7 @@ package struct Admission {
   private mutating func grant(_ request: Request, now: Instant) -> Leases.ID {
     providers[request.provider].inFlight += 1
     providers[request.provider].attempts &+= 1
+    providers[request.provider].counters.acquisitions &+= 1
     return leases.add(
       Leases.Lease(
         ticket: request.ticket, provider: request.provider, session: request.session, principal: request.principal,

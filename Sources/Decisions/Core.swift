@@ -59,6 +59,9 @@ package final class Core: Sendable {
     package var breaker: Breaker.State
     /// Tries of calls that went to it.
     package var attempts: UInt64
+    /// Permits held past their deadline.
+    package var overdue: Int
+    package var counters: Admission.ProviderCounters
   }
 
   /// One look at everything that is counted.
@@ -69,6 +72,8 @@ package final class Core: Sendable {
     package var providers: [ProviderReading]
     package var sessions: Int
     package var connections: Int
+    package var sessionsLimit: Int
+    package var connectionsLimit: Int
     package var overdueLeases: Int
     /// How long the oldest lease has been held; 0: there is none.
     package var oldestLeaseNanoseconds: UInt64
@@ -248,16 +253,19 @@ package final class Core: Sendable {
   package func read(now: Instant) -> Reading {
     state.withLock { state in
       let admission = state.admission
+      let overdue = admission.overdueCounts(now: now)
       return Reading(
         globalLimit: admission.globalLimit, inFlight: admission.inFlight, queued: admission.queuedCount,
         providers: (0..<admission.providerCount).map { number in
           ProviderReading(
             limit: admission.limit(provider: number), configuredLimit: admission.configuredLimit(provider: number),
             inFlight: admission.inFlight(provider: number), queued: admission.queuedCount(provider: number),
-            breaker: admission.breaker(provider: number), attempts: admission.attempts(provider: number))
+            breaker: admission.breaker(provider: number), attempts: admission.attempts(provider: number),
+            overdue: overdue[number], counters: admission.counters(provider: number))
         },
         sessions: state.census.sessions, connections: state.census.connections,
-        overdueLeases: admission.overdueCount(now: now), oldestLeaseNanoseconds: admission.oldestLease(now: now),
+        sessionsLimit: state.census.limits.sessions, connectionsLimit: state.census.limits.connections,
+        overdueLeases: overdue.reduce(0, +), oldestLeaseNanoseconds: admission.oldestLease(now: now),
         counters: state.counters, isDraining: state.isDraining)
     }
   }

@@ -90,8 +90,9 @@ package struct Leases {
     return overdue
   }
 
-  package func overdueCount(now: Instant) -> Int {
-    slots.count { slot in slot.lease.map { $0.deadline < now } ?? false }
+  /// Leases past their deadline.
+  func overdue(now: Instant) -> [Lease] {
+    slots.compactMap { slot in slot.lease.flatMap { $0.deadline < now ? $0 : nil } }
   }
 
   /// How long the oldest lease has been held, in nanoseconds; 0: there is none.

@@ -15,6 +15,7 @@ final class HostServices: Sendable {
   let version: String
   let loopCount: Int
   let memory: HeldMemory
+  let metrics: MetricsRegistry
 
   init(
     configuration: Configuration, log: Log, core: Core, principals: Principals, version: String, loopCount: Int = 1
@@ -27,6 +28,9 @@ final class HostServices: Sendable {
     self.principals = principals
     self.version = version
     startedAt = .now()
+    metrics = MetricsRegistry(
+      core: core, memory: memory, version: version, startedAt: startedAt,
+      loops: configuration.metrics.counting ? loopCount : 0)
   }
 }
 
@@ -36,6 +40,8 @@ final class HostServices: Sendable {
 final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` only submits.
   let eventLoop: EventLoop
   let services: HostServices
+  /// nil: nothing is counted.
+  let meter: LoopMeter?
   /// nil until the registry stands: calls are answered SERVICE_UNAVAILABLE, reason `starting`.
   private(set) var routing: Routing?
   /// Received bytes of whichever connection is read now; a connection keeps only what is left over.
@@ -65,6 +71,8 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   init(eventLoop: EventLoop, services: HostServices, peers: LoopDirectory) {
     self.eventLoop = eventLoop
     self.services = services
+    meter = services.metrics.meter(ofLoop: eventLoop.index)
+    eventLoop.turns = meter?.turns
     self.peers = peers
     configuration = services.configuration
     results = Self.results(configuration, services)

@@ -46,6 +46,7 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     stage("plugins loaded")
     let registry = plugins.register()
     self.registry = registry
+    services.metrics.show(registry)
     let information = registry.providers.map(\.information)
     _ = services.core.configure(
       configuration.coreSettings(services.principals), providers: information.map { configuration.limit(of: $0) },
@@ -174,6 +175,7 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
       refusedUpdates: shown.refusedUpdates)
     published = published.filter { !$0.isGone } + [RetiredInstances.WeakRouting(routing)]
     for loop in loops { loop.eventLoop.submitPastBound(.work { loop.adopt(routing) }) }
+    services.metrics.routingIsPublished()
   }
 
   /// One step of the start, with what it has cost so far.

@@ -32,6 +32,7 @@ package struct Configuration: Sendable, Equatable {
   /// Event loop threads.
   package var loops = Configuration.availableCores
   package var log = Logging()
+  package var metrics = Metrics()
   /// What the operator set and this version does not act on yet, a sentence each; logged as warnings.
   package var notYetInForce: [String] = []
   /// What is accepted and better changed, a sentence each; logged as warnings. No secret among them.
@@ -272,6 +273,12 @@ extension Configuration {
 
     package var kind = Kind.sqlite
     package var path = "patchbay.db"
+    package init() {}
+  }
+
+  package struct Metrics: Sendable, Equatable {
+    /// Whether loops count on the way of a call.
+    package var counting = true
     package init() {}
   }
 

@@ -61,6 +61,13 @@ enum ConfigurationSchema {
           "level", \.log.level, LogLevel.allCases.map { ($0.name, $0) }, "The least important line that is written."),
         .choice("format", \.log.format, [("text", .text), ("json", .json)], "How a line is laid out."),
       ]),
+    .object(
+      "metrics", "The figures of /metrics.",
+      [
+        .flag(
+          "counting", \.metrics.counting,
+          "Whether calls, connections and bytes are counted as they pass. Off only to measure what that costs.")
+      ]),
   ]
 
   static let limits: [Setting<Configuration>] = [

@@ -39,6 +39,10 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
   package let index: Int
   /// CLOCK_MONOTONIC, read once a turn.
   package private(set) var now: Instant
+  /// Told how long each turn took; nil: nobody asks. Set before the loop starts.
+  var turns: TurnTimes?
+  /// When the last turn ended.
+  private var turnEnd: Instant
   /// Scratch for whoever reads a descriptor; what it holds is gone when the handler returns. Thread: the loop's.
   package let readBuffer: UnsafeMutableRawBufferPointer
 
@@ -59,6 +63,7 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
   package init(index: Int) throws(EventLoopError) {
     self.index = index
     now = .now()
+    turnEnd = now
     descriptors = try DescriptorSet()
     wake = descriptors.wake
     readBuffer = .allocate(byteCount: Self.readBufferBytes, alignment: 64)
@@ -188,6 +193,7 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
   package func run() {
     threadID.store(UInt(pthread_self()), ordering: .relaxed)
     pthread_setspecific(Self.currentKey, Unmanaged.passUnretained(self).toOpaque())
+    turnEnd = .now()
     while turn() {}
     pthread_setspecific(Self.currentKey, nil)
     threadID.store(0, ordering: .relaxed)
@@ -197,6 +203,7 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
   private func turn() -> Bool {
     let count = descriptors.wait(.normal, milliseconds: waitMilliseconds())
     now = .now()
+    let began = now
     let hasLow = dispatch(count)
     fireTimers()
     let isStopping = self.isStopping
@@ -208,6 +215,8 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
     }
     endTurn()
     if hasLow || !lowJobs.isEmpty { runLow(hasLow) }
+    turnEnd = .now()
+    turns?.observe(turnEnd.nanoseconds(since: began))
     return !isStopping || !jobs.isEmpty || !lowJobs.isEmpty || !turnEnds.isEmpty
   }
 
@@ -241,7 +250,7 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
     if !jobs.isEmpty || !lowJobs.isEmpty || !turnEnds.isEmpty || isStopping { return 0 }
     guard fallAsleep() else { return 0 }
     guard let next = timers.next else { return -1 }
-    let nanoseconds = next.nanoseconds(since: .now())
+    let nanoseconds = next.nanoseconds(since: turnEnd)
     return Int32(min(nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1), 3_600_000))
   }
 

@@ -1,5 +1,6 @@
 import Bytes
 import JSON
+import Synchronization
 
 /// One model of one provider, as clients see it. Shared by reference: every call holds one.
 final class ModelEntry: Sendable, Equatable {
@@ -12,6 +13,8 @@ final class ModelEntry: Sendable, Equatable {
   let contextTokens: Int64?
   let outputTokens: Int64?
   let capabilities: [String]
+  /// What `LoopMeter` knows it by; 0: it has not counted for it yet.
+  let series = Atomic<UInt64>(0)
 
   init(
     id: String, provider: Int, providerID: String, aliases: [String] = [], contextTokens: Int64? = nil,

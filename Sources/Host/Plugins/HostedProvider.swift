@@ -12,6 +12,9 @@ package protocol HostedProvider: ProviderInstance {
   /// Whether it will never serve again, though nobody stopped it: its plugin is in quarantine.
   var isSpent: Bool { get }
 
+  /// How its worker fares; nil: it runs in the host's process.
+  var workerFigures: WorkerFigures? { get }
+
   /// Takes no new calls, tells the plugin so, and cancels those that are open. Once; later ones do nothing.
   func stop()
 

@@ -148,6 +148,7 @@ extension InProcessProvider {
 // The end of an instance. Thread: one at a time (PRV C7, [instance]), never a loop.
 extension InProcessProvider {
   package var isSpent: Bool { false }
+  package var workerFigures: WorkerFigures? { nil }
 
   package var openCalls: Int { tables.reduce(0) { $0 + $1.openCalls.load(ordering: .relaxed) } }
 

@@ -136,6 +136,7 @@ final class WorkerKeeper: WorkerProcessDelegate, TimerTarget, @unchecked Sendabl
     guard case .starting(_, let sockets, let isFirst) = state else { return }
     disarm()
     state = .running(worker)
+    provider.figures.began(pid: worker.child.pid, isFirst: isFirst)
     provider.workerIsUp(sockets)
     let missing = worker.missing ?? []
     if isFirst {
@@ -184,6 +185,7 @@ final class WorkerKeeper: WorkerProcessDelegate, TimerTarget, @unchecked Sendabl
 
   func workerEnded(_ worker: WorkerProcess, _ ending: ChildProcess.Ending) {
     disarm()
+    provider.figures.ended()
     switch state {
     case .starting(_, let sockets, let isFirst):
       for socket in sockets { WorkerSockets.close(socket) }

@@ -17,6 +17,7 @@ final class WorkerProvider: HostedProvider, WorkerChannelOwner, @unchecked Senda
   static let keptCallsLimit = 3
 
   let information: ProviderInformation
+  let figures = WorkerFigures()
   let create: WorkerCreate
   let log: Log
   /// By the index of their loops.
@@ -92,6 +93,8 @@ final class WorkerProvider: HostedProvider, WorkerChannelOwner, @unchecked Senda
 
   // MARK: - HostedProvider
 
+  var workerFigures: WorkerFigures? { figures }
+
   var openCalls: Int { channels.reduce(0) { $0 + $1.openCalls.load(ordering: .relaxed) } }
 
   func stop() {
@@ -148,6 +151,7 @@ final class WorkerProvider: HostedProvider, WorkerChannelOwner, @unchecked Senda
   func quarantine(_ reason: String) {
     let plugin = create.plan.plugin
     isQuarantined.store(true, ordering: .releasing)
+    figures.quarantine()
     var fields: [LogField] = [
       ("plugin", information.pluginID), ("provider", information.id), ("path", plugin.path),
       ("sha256", plugin.sha256), ("reason", reason),

@@ -1,0 +1,24 @@
+import Synchronization
+
+/// How a provider's worker fares. Written by the thread of the workers, read by any.
+package final class WorkerFigures: Sendable {
+  private let restartCount = Atomic<UInt64>(0)
+  private let quarantined = Atomic(false)
+  private let process = Atomic<Int32>(0)
+
+  package init() {}
+
+  /// Workers that were started in place of one that ended.
+  package var restarts: UInt64 { restartCount.load(ordering: .relaxed) }
+  package var isQuarantined: Bool { quarantined.load(ordering: .relaxed) }
+  /// 0: none runs.
+  package var pid: Int32 { process.load(ordering: .relaxed) }
+
+  func began(pid: Int32, isFirst: Bool) {
+    process.store(pid, ordering: .relaxed)
+    if !isFirst { restartCount.store(restarts &+ 1, ordering: .relaxed) }
+  }
+
+  func ended() { process.store(0, ordering: .relaxed) }
+  func quarantine() { quarantined.store(true, ordering: .relaxed) }
+}
