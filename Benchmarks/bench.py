@@ -1,14 +1,16 @@
 """Measures the host as it was built, beside a peer where there is one, and says how each number compares to its aim.
 
-    bench.py [--short] [--write] [NAME...]      names: calls idle start relay worker deadline waiting
+    bench.py [--short] [--write] [NAME...]      names: calls metrics scrape idle start relay worker deadline waiting
 
 Client and server each have a core of their own; both sides of a comparison are run in turn, in the same minute, and
 the middle of several runs counts. `--write` puts the table into README.md beside this file.
 """
 
 import argparse
+import asyncio
 import contextlib
 import datetime
+import http.client
 import json
 import os
 import pathlib
@@ -157,6 +159,62 @@ def bench_calls(rounds: int, seconds: float) -> list[tuple[str, str, str, bool |
     rows.append(("CPU per call", f"{user:.1f} µs user, {middle(ours, 'system_us'):.1f} µs system", "user ≤ 5 µs",
                  user <= 5))
     return rows
+
+
+def bench_metrics(rounds: int, seconds: float) -> list[tuple[str, str, str, bool | None]]:
+    """The same calls on a host that counts and on one that does not, in turn; short runs, so that both see the same."""
+    runs: dict[bool, list[dict]] = {True: [], False: []}
+    with running_host(loops=1, providers=echo_provider()) as counting, \
+            running_host(loops=1, providers=echo_provider(), metrics={"counting": False}) as silent:
+        for host in (counting, silent):
+            measure_calls(host.pid, host.port, seconds / 4)
+        for turn in range(4 * rounds):
+            for host in (counting, silent) if turn % 2 else (silent, counting):
+                runs[host is counting].append(measure_calls(host.pid, host.port, seconds / 4))
+    ratios = [on["per_second"] / off["per_second"] for on, off in zip(runs[True], runs[False])]
+    costs = {name: statistics.median(on[name] - off[name] for on, off in zip(runs[True], runs[False]))
+             for name in ("user_us", "system_us")}
+    lost = (1 - statistics.median(ratios)) * 100
+    return [("`call_tool chat` on Echo, counted, beside the same uncounted",
+             f"{middle(runs[True], 'per_second'):,.0f} and {middle(runs[False], 'per_second'):,.0f} calls/s", "", None),
+            ("throughput that counting costs", f"{lost:.1f} % (middle of {len(ratios)} pairs)", "< 3 %", lost < 3),
+            ("CPU that counting costs", f"{costs['user_us']:.2f} µs user, {costs['system_us']:.2f} µs system a call", "",
+             None)]
+
+
+SCRAPED_PROVIDERS = 50
+
+
+async def call_each(url: str) -> None:
+    """Something of everything to each provider, so that no histogram of it is empty."""
+    from client import Client  # needs websockets, which nothing else here does
+
+    async with Client.open(url) as client:
+        for number in range(SCRAPED_PROVIDERS):
+            for words in ("one", "a longer question, whose answer comes in pieces"):
+                await client.chat(words, model=f"p{number}/echo-1", stream=True)
+
+
+def bench_scrape(rounds: int) -> list[tuple[str, str, str, bool | None]]:
+    providers = [{"id": f"p{number}", "plugin": "echo"} for number in range(SCRAPED_PROVIDERS)]
+    listener = {"address": "127.0.0.1:0", "serves": ["websocket", "metrics"]}
+    with running_host(providers=providers, listeners=[listener]) as host:
+        asyncio.run(call_each(host.url))
+        took, scrapes = [], 20 * rounds
+        before = sum(cpu_seconds(host.pid))
+        connection = http.client.HTTPConnection("127.0.0.1", host.port)
+        for _ in range(scrapes):
+            began = time.perf_counter()
+            connection.request("GET", "/metrics")
+            body = connection.getresponse().read()
+            took.append((time.perf_counter() - began) * 1000)
+        cpu = (sum(cpu_seconds(host.pid)) - before) * 1000 / scrapes
+        connection.close()
+    value = statistics.median(took)
+    samples = sum(not line.startswith(b"#") for line in body.splitlines())
+    return [(f"a scrape with {SCRAPED_PROVIDERS} providers, {samples:,} samples, {len(body) / 1024:,.0f} KiB",
+             f"{value:.2f} ms (p99 {sorted(took)[len(took) * 99 // 100]:.2f}), {cpu:.2f} ms CPU of the host", "< 5 ms",
+             value < 5)]
 
 
 @contextlib.contextmanager
@@ -359,7 +417,7 @@ def conditions() -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="calls, idle, start, relay, worker, deadline, waiting; all when none is given")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="calls, metrics, scrape, idle, start, relay, worker, deadline, waiting; all when none is given")
     parser.add_argument("--short", action="store_true", help="one quick round of each")
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
     options = parser.parse_args()
@@ -374,6 +432,8 @@ def main() -> int:
     seconds = 1.0 if options.short else 4.0
     measurements = {
         "calls": lambda: bench_calls(rounds, seconds),
+        "metrics": lambda: bench_metrics(rounds, seconds),
+        "scrape": lambda: bench_scrape(rounds),
         "idle": lambda: bench_idle(min(rounds, 3), idle),
         "start": lambda: bench_start(3 if options.short else 15),
         "relay": lambda: bench_relay(min(rounds, 3), seconds),

@@ -129,7 +129,7 @@ package final class Host {
   private func listen(on first: HostLoop) throws(HostError) {
     let directory = self.directory
     for (index, setting) in configuration.listeners.enumerated() {
-      guard !setting.serves.isDisjoint(with: [.websocket, .health, .monitor]) else { continue }
+      guard !setting.serves.isDisjoint(with: [.websocket, .health, .metrics, .monitor]) else { continue }
       do {
         let address = try BindAddress(parsing: setting.address)
         let identity = try makeIdentity(setting, index)
@@ -150,7 +150,8 @@ package final class Host {
     }
     guard !listeners.isEmpty else {
       throw HostError(
-        description: "no listener serves \"websocket\", \"health\" or \"monitor\"; add one to listeners[].serves")
+        description:
+          "no listener serves \"websocket\", \"health\", \"metrics\" or \"monitor\"; add one to listeners[].serves")
     }
   }
 

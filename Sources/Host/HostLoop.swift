@@ -277,10 +277,13 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
     let peer = socket.peer
     let address = peer.family == .unix ? nil : Census.Address(high: peer.high, low: peer.low)
     let refusal: Census.Refusal?
+    meter?.accepted()
     switch core.connectionOpened(from: address) {
     case .welcome: refusal = nil
     case .refused(let reason): refusal = reason
-    case .turnedAway: return warn("Turned a connection away: too many are being refused", [("peer", "\(peer)")])
+    case .turnedAway:
+      meter?.closed(.finished)
+      return warn("Turned a connection away: too many are being refused", [("peer", "\(peer)")])
     }
     let connection = Connection(descriptor: socket.take(), address: address, loop: self, identity: identity)
     connection.peer = peer
@@ -303,7 +306,7 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
 
   /// The last resort of a shutdown: whatever has not closed by itself.
   func abortConnections() {
-    for connection in connections { connection.abort() }
+    for connection in connections { connection.abort(.shutdown) }
   }
 
   func add(_ connection: Connection) {

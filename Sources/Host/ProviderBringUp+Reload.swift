@@ -32,7 +32,7 @@ extension ProviderBringUp {
     guard let registry else { preconditionFailure("a reload before the providers were made") }
     let replaced = registry.instances(notIn: renewed)
     self.registry = renewed
-    services.metrics.show(renewed)
+    services.metrics.show(renewed.shownProviders)
     configuration = wanted
     let limits = renewed.providers.map { wanted.limit(of: $0.information) }
     let effects = services.core.configure(wanted.coreSettings(services.principals), providers: limits, now: .now())

@@ -46,7 +46,7 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     stage("plugins loaded")
     let registry = plugins.register()
     self.registry = registry
-    services.metrics.show(registry)
+    services.metrics.show(registry.shownProviders)
     let information = registry.providers.map(\.information)
     _ = services.core.configure(
       configuration.coreSettings(services.principals), providers: information.map { configuration.limit(of: $0) },

@@ -56,7 +56,7 @@ import Testing
       ("listeners: [{ address: '127.0.0.1:0', serves: ['websocket'] }]", []),
       (
         "listeners: [{ address: '127.0.0.1:0', serves: ['websocket', 'mcp'] }]",
-        ["listeners[0].serves: serving openai, mcp or metrics has no effect in this version"]
+        ["listeners[0].serves: serving openai or mcp has no effect in this version"]
       ),
       ("providers: [{ id: 'a', isolation: 'in-process' }]", []),
       ("providers: [{ id: 'a', isolation: 'worker' }]", []),

@@ -51,7 +51,7 @@ private final class ConnectionBench {
 
   deinit {
     hangUp()
-    host.run { [connection] in connection.abort() }
+    host.run { [connection] in connection.abort(.shutdown) }
   }
 
   /// Leaves the socket no room, so that what is queued stays queued to the byte.
@@ -218,8 +218,8 @@ struct ConnectionTests {
   @Test func `abort closes once, whatever follows`() throws {
     let bench = try ConnectionBench()
     bench.host.run { [connection = bench.connection] in
-      connection.abort()
-      connection.abort()
+      connection.abort(.shutdown)
+      connection.abort(.shutdown)
       connection.finish()
       connection.outboundChanged()
     }

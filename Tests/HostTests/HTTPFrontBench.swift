@@ -118,7 +118,7 @@ final class HTTPFrontBench {
 
   deinit {
     hangUp()
-    host.run { [connection] in connection.abort() }
+    host.run { [connection] in connection.abort(.shutdown) }
   }
 
   /// Sends all of it, however little the socket takes at once.

@@ -58,7 +58,7 @@ private final class TLSBench {
 
   deinit {
     hangUp()
-    host.run { [connection] in connection.abort() }
+    host.run { [connection] in connection.abort(.shutdown) }
   }
 
   /// A client on the far end whose handshake is done.
@@ -388,7 +388,7 @@ struct TLSConnectionTests {
   @Test func `an abort frees the connection at once`() throws {
     let bench = try TLSBench()
     let client = try bench.client()
-    bench.host.run { [connection = bench.connection] in connection.abort() }
+    bench.host.run { [connection = bench.connection] in connection.abort(.shutdown) }
     #expect(bench.probe.isClosed)
     #expect(client.read() == nil)
     try bench.expectNothingLeft()

@@ -9,7 +9,7 @@ extension ConfigurationSchema {
     .required(),
     .services("serves", \.serves, "What it answers.")
       .notInForce(
-        "serving openai, mcp or metrics", unless: { $0.serves.isSubset(of: [.websocket, .health, .monitor]) }),
+        "serving openai or mcp", unless: { $0.serves.isDisjoint(with: [.openai, .mcp]) }),
     .text("mode", \.mode, 4...4, .mode, "Of the file of a unix socket: who may write to it may connect."),
     .optional("tls", \.tls, "Absent: plain HTTP and WebSocket. See docs/tls.md.", Self.tls),
   ]

@@ -57,7 +57,13 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   private var inbound = ByteBuffer()
   private var interest: DescriptorInterest = .read
   private var isFlushScheduled = false
-  private(set) var isCongested = false
+  private(set) var isCongested = false {
+    didSet { if isCongested != oldValue { loop.meter?.congestion(isCongested) } }
+  }
+  /// Since when bytes wait in this turn to be sent; never: none do, or nothing is counted.
+  private var waitsSince = Instant.never
+  /// Why it ends, when that was decided before its last word.
+  private var farewell: LoopMeter.Farewell?
   private var isHeld = false
   private var proceedsWhenSent = false
   private var timer: TimerID?
@@ -94,7 +100,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     do {
       token = try loop.eventLoop.add(transport.descriptor, interest, .low, handler: self)
     } catch {
-      close()
+      close(.error)
       throw error
     }
   }
@@ -111,7 +117,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
       resumeReading()
     }
     guard state != .closed, interest.contains(.read) else {
-      if ready.contains(.error) || ready.contains(.hangup) { close() }
+      if ready.contains(.error) || ready.contains(.hangup) { close(ready.contains(.error) ? .error : .peer) }
       return
     }
     if ready.contains(.read) || ready.contains(.hangup) || ready.contains(.error) { read() }
@@ -134,9 +140,10 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     case .bytes(let count):
       buffer.commit(count)
       noteStanding(standing.received(count, connections: loop.connections.count, now: loop.now))
+      loop.meter?.received(bytes: count)
       hand(&buffer)
     case .ended: endOfStream()
-    case .failed: close()
+    case .failed: close(.error)
     case .blocked: if case .secured(let tls) = transport, tls.readWaitsToWrite { waitToReadOn() }
     }
     keep(&buffer, borrowsScratch: borrowsScratch)
@@ -176,7 +183,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   private func endOfStream() {
     // A client that shuts its side down gets no more than what was on its way: WebSocket ends with close frames.
     _ = transport.close()
-    close()
+    close(.peer)
   }
 
   // MARK: - Writing
@@ -190,6 +197,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     }
     guard !isFlushScheduled, state != .closed else { return }
     isFlushScheduled = true
+    if loop.meter != nil, waitsSince == .never { waitsSince = .now() }
     loop.eventLoop.atEndOfTurn(self)
   }
 
@@ -204,11 +212,13 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
       case .bytes(let count):
         outbound.consume(count)
         pace.move(count)
+        loop.meter?.sent(bytes: count)
       case .blocked: return waitToWrite()
-      case .ended, .failed: return close()
+      case .ended, .failed: return close(.error)
       }
     }
     guard state != .closed else { return }
+    countWrite()
     returnBlock()
     if heldBytes != 0 { account() }
     watch(interest.subtracting(.write))
@@ -216,6 +226,13 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     if state == .open { disarm() }
     clearBacklog()
     if proceedsWhenSent { endHold() }
+  }
+
+  /// All that waited is with the kernel.
+  private func countWrite() {
+    guard waitsSince != .never else { return }
+    loop.meter?.observe(.write, Instant.now().nanoseconds(since: waitsSince))
+    waitsSince = .never
   }
 
   // MARK: - A handler that takes no more for now
@@ -344,11 +361,12 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
         ("peer", "\(peer)"),
       ])
     inbound.removeAll(keeping: 0)
+    farewell = .memory
     if state == .open, outbound.isEmpty {
       handler?.shed("limits.buffered_bytes reached: \(limit); this connection held the most")
       account()
     } else {
-      close()
+      close(.memory)
     }
   }
 
@@ -416,9 +434,9 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
           ("code", "1008"), ("client_stall_seconds", CallError.seconds(stallNanoseconds)),
           ("queued_bytes", "\(outbound.count)"), ("peer", "\(peer)"),
         ])
-      close()
+      close(.stalled)
     // Thousands may have been ended together.
-    case .lingering: loop.eventLoop.enqueueLow(.work { [self] in close() })
+    case .lingering: loop.eventLoop.enqueueLow(.work { [self] in close(.finished) })
     case .securing, .closed: break
     }
   }
@@ -449,7 +467,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   func sweep() { handler?.sweep() }
 
   /// Closes now; what is queued is lost.
-  func abort() { close() }
+  func abort(_ farewell: LoopMeter.Farewell) { close(farewell) }
 
   /// Everything was written: the peer reads it before the socket goes, or a reset would take it away again.
   private func linger() {
@@ -461,8 +479,11 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     arm(at: loop.now.advanced(milliseconds: ConnectionLimits.lingerMilliseconds))
   }
 
-  private func close() {
+  /// - Parameter farewell: why, unless the host has said its last word before.
+  private func close(_ farewell: LoopMeter.Farewell) {
     guard state != .closed else { return }
+    loop.meter?.closed(self.farewell ?? (state == .lingering ? .finished : farewell))
+    if isCongested { loop.meter?.congestion(false) }
     state = .closed
     disarm()
     if let token { loop.eventLoop.remove(token) }

@@ -210,7 +210,7 @@ package final class WebSocketLink: ConnectionHandler, TimerTarget {
       arm(milliseconds: milliseconds)
     case .dead:
       state = .closed
-      connection.abort()
+      connection.abort(.silent)
     }
   }
 

@@ -21,6 +21,7 @@ struct Route {
   /// nil: nothing is served at this path by a listener that serves `services`.
   static func at(_ path: String, of services: Configuration.Services) -> Route? {
     if services.contains(.health), let route = HealthFace.route(at: path) { return route }
+    if services.contains(.metrics), let route = MetricsFace.route(at: path) { return route }
     if services.contains(.monitor), path == "/" { return Route { .reply(StatusPage(loop: $1).reply) } }
     return nil
   }

@@ -112,6 +112,22 @@ final class LoopMeter: @unchecked Sendable {
     if let subject { requests(subject).count(outcome, code) }
   }
 
+  /// It asks for this tool, or then for this model.
+  func concerns(_ tool: AnyTool) {
+    switch tool {
+    case .own(let own): subject = RequestSeries.number(of: own)
+    case .provider(let tool, _): subject = series(of: tool.place, isTool: true)
+    }
+  }
+
+  func concerns(_ model: ModelEntry) { subject = series(of: model, isTool: false) }
+
+  /// Requests that joined a call were answered with it, or before.
+  func joined(_ call: Call, _ outcome: RequestOutcome, _ code: ErrorCode?, times: Int) {
+    guard times > 0 else { return }
+    requests(of: call.model, isTool: call.plan.tool != nil).count(outcome, code, times: UInt64(times))
+  }
+
   /// A message that was no request was answered with an error.
   func failed(_ code: ErrorCode) { requests(RequestSeries.unknownNumber).count(code) }
 

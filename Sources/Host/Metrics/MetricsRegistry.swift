@@ -47,8 +47,8 @@ final class MetricsRegistry: Sendable {
   func add(_ source: any MetricSource) { state.withLock { $0.sources.append(source) } }
 
   /// The providers that serve from now on. Thread: control.
-  func show(_ registry: ProviderRegistry) {
-    state.withLock { $0.providers = ShownProvider.all(of: registry, after: $0.providers) }
+  func show(_ providers: [ShownProvider]) {
+    state.withLock { state in state.providers = providers.map { $0.following(state.providers) } }
   }
 
   /// Every loop has been handed a routing: calls are taken.

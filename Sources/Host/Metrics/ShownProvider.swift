@@ -6,20 +6,23 @@ struct ShownProvider: Sendable {
   var generation: Int
   /// nil: it runs in the host's process.
   var worker: WorkerFigures?
-  /// Restarts of workers that served under this name before.
-  var earlierRestarts: UInt64 = 0
+  /// Restarts of workers that served under this number before.
+  private(set) var earlierRestarts: UInt64 = 0
 
-  /// Those that serve, in the order of the configuration; `earlier` is what was shown before.
-  static func all(of registry: ProviderRegistry, after earlier: [ShownProvider]) -> [ShownProvider] {
-    registry.active.map { number in
-      let entry = registry.entries[number]
-      var shown = ShownProvider(
-        number: number, id: entry.settings.id, generation: entry.generation, worker: entry.provider.workerFigures)
-      if let before = earlier.first(where: { $0.number == number }) {
-        let isReplaced = before.worker !== shown.worker
-        shown.earlierRestarts = before.earlierRestarts + (isReplaced ? before.worker?.restarts ?? 0 : 0)
-      }
-      return shown
+  init(number: Int, id: String, generation: Int, worker: WorkerFigures?) {
+    self.number = number
+    self.id = id
+    self.generation = generation
+    self.worker = worker
+  }
+
+  /// The same after those that were shown before, so that no restart is forgotten with its worker.
+  func following(_ earlier: [ShownProvider]) -> ShownProvider {
+    var shown = self
+    if let before = earlier.first(where: { $0.number == number }) {
+      let isReplaced = before.worker !== worker
+      shown.earlierRestarts = before.earlierRestarts &+ (isReplaced ? before.worker?.restarts ?? 0 : 0)
     }
+    return shown
   }
 }

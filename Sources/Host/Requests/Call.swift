@@ -54,6 +54,13 @@ final class Call: ProviderCallSink, TimerTarget {
   private var fault: String?
   /// Set while `start` runs: a refusal is thrown to its caller then.
   private var isStarting = false
+  /// Whether it had to wait for a permit.
+  private var hasWaited = false
+  /// When the first and the latest piece of the answer came.
+  private var firstPieceAt = Instant.never
+  private var latestPieceAt = Instant.never
+  /// Until each try's opening had returned.
+  private var openingNanoseconds: UInt64 = 0
   /// Its ticket stands in a queue.
   private var isWaiting = false
   private var cancelMessage = ""
@@ -110,6 +117,7 @@ final class Call: ProviderCallSink, TimerTarget {
     let action = machine.granted(now: openedAt)
     guard action != .nothing else { return loop.release(permit, .neutral) }
     queuedNanoseconds = openedAt.nanoseconds(since: plan.receivedAt)
+    requests?.waited(nanoseconds: queuedNanoseconds)
     self.permit = consume permit
     perform(action)
   }
@@ -130,9 +138,11 @@ final class Call: ProviderCallSink, TimerTarget {
     case .admitted(let permit):
       self.permit = consume permit
       openedAt = .now()
+      if !hasWaited { loop.meter?.observe(.admit, openedAt.nanoseconds(since: plan.receivedAt)) }
       perform(machine.admitted(now: openedAt))
     case .queued:
       isWaiting = true
+      hasWaited = true
       loop.wait(self)
       perform(machine.queued(now: loop.now))
     case .refused(let refusal): perform(machine.refused(refusal))
@@ -170,6 +180,7 @@ final class Call: ProviderCallSink, TimerTarget {
       if machine.hasEnded { return }
     } else {
       loop.core.countAttempt(provider: model.provider)
+      countUsage()
       answer = CallAnswer()
       phase = .waiting
     }
@@ -177,6 +188,7 @@ final class Call: ProviderCallSink, TimerTarget {
     verdict = .neutral
     guard let provider else { preconditionFailure("a call was opened after its end") }
     attempt = .opening
+    let began = isFirst ? openedAt : .now()
     let opened: ProviderCallID
     do {
       opened = try withBody { body throws(ProviderFailure) in
@@ -185,9 +197,11 @@ final class Call: ProviderCallSink, TimerTarget {
           connect: loop.connectNanoseconds, sink: self, on: loop.eventLoop)
       }
     } catch {
+      countOpening(since: began)
       attempt = .none
       return attemptFailed(error)
     }
+    countOpening(since: began)
     guard case .opening = attempt else {
       // It ended before `open` returned.
       return provider.release(opened, reason: .client, on: loop.eventLoop)
@@ -259,6 +273,7 @@ final class Call: ProviderCallSink, TimerTarget {
       machine.answered(now: loop.now)
       if !body.isEmpty { body = [] }
       rearm()
+      countPiece()
       let sequence = deltas
       deltas &+= 1
       guard plan.wantsStream, let face else { return isPaused ? .pause : .proceed }
@@ -369,7 +384,10 @@ final class Call: ProviderCallSink, TimerTarget {
         verdict = .failure(retryAfterNanoseconds: 0)
       }
     }
-    if case .open(let id) = attempt { provider?.release(id, reason: reason, on: loop.eventLoop) }
+    if case .open(let id) = attempt {
+      provider?.release(id, reason: reason, on: loop.eventLoop)
+      if conclusion == .cancelled { countCancel() }
+    }
     attempt = .none
     if isWaiting { loop.stopWaiting(self, provider: model.provider) }
     isWaiting = false
@@ -382,13 +400,70 @@ final class Call: ProviderCallSink, TimerTarget {
     self.ending = ending
     let held = permit.take()
     let hadPermit = held != nil
+    let isRefused = !hadPermit && machine.attempts == 0 && conclusion != .cancelled
+    count(ending, isRefused: isRefused)
     if let held { loop.release(held, verdict) }
     loop.logEnd(of: self, isTimeout: ending.error?.code == .timeout, hadPermit: hadPermit)
     guard let face = face.take() else { return }
-    if hadPermit || machine.attempts > 0 || conclusion == .cancelled {
+    if !isRefused {
       face.callEnded(self, ending)
     } else if !isStarting, let error = ending.error {
       face.callRefused(self, error)
+    }
+  }
+
+  // MARK: - What is counted
+
+  private var requests: RequestCells? { loop.meter?.requests(of: model, isTool: plan.tool != nil) }
+
+  /// A piece of the answer has come. The first is timed by the clock, the others by their turns.
+  private func countPiece() {
+    guard let requests else { return }
+    if deltas == 0 {
+      firstPieceAt = .now()
+      latestPieceAt = firstPieceAt
+      requests.firstToken(nanoseconds: firstPieceAt.nanoseconds(since: plan.receivedAt))
+    } else {
+      requests.gap(nanoseconds: loop.now.nanoseconds(since: latestPieceAt))
+      latestPieceAt = max(latestPieceAt, loop.now)
+    }
+  }
+
+  /// The opening of a try has returned.
+  private func countOpening(since began: Instant) {
+    guard let meter = loop.meter else { return }
+    let nanoseconds = Instant.now().nanoseconds(since: began)
+    openingNanoseconds &+= nanoseconds
+    meter.observe(.plugin, nanoseconds)
+  }
+
+  /// A try has ended, with what its provider said of tokens.
+  private func countUsage() {
+    if let usage = answer.usage { requests?.count(usage, isChat: plan.tool == nil) }
+  }
+
+  /// A running try was stopped: the exchanges are closed by jobs of this turn that stand before this one.
+  private func countCancel() {
+    guard let requests else { return }
+    let seen = loop.now
+    loop.eventLoop.enqueue(.work { requests.cancelled(nanoseconds: Instant.now().nanoseconds(since: seen)) })
+  }
+
+  private func count(_ ending: CallEnding, isRefused: Bool) {
+    guard let meter = loop.meter, let requests else { return }
+    if machine.attempts == 0, hasWaited {
+      requests.waited(nanoseconds: endedAt.nanoseconds(since: plan.receivedAt))
+    }
+    if isRefused { return requests.count(.refused, ending.error?.code) }
+    requests.ended(
+      RequestOutcome(ending.outcome), ending.error?.code, nanoseconds: endedAt.nanoseconds(since: plan.receivedAt))
+    countUsage()
+    guard machine.attempts > 0 else { return }
+    meter.observe(.upstream, upstreamNanoseconds &- min(openingNanoseconds, upstreamNanoseconds))
+    if ending.outcome == .complete, plan.tool == nil, firstPieceAt != .never, let usage = answer.usage,
+      usage.outputTokens > 1
+    {
+      requests.perToken(nanoseconds: endedAt.nanoseconds(since: firstPieceAt) / (usage.outputTokens - 1))
     }
   }
 }

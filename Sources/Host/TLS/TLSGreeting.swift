@@ -38,7 +38,7 @@ final class TLSGreeting: ConnectionHandler, TimerTarget {
       disarm()
       connection.hand(to: next())
     case .nothing:
-      connection.abort()
+      connection.abort(.peer)
     case .plainText:
       tell("the peer speaks plain HTTP")
       disarm()
@@ -66,7 +66,7 @@ final class TLSGreeting: ConnectionHandler, TimerTarget {
     timer = nil
     let seconds = CallError.seconds(connection.loop.configuration.timeouts.helloMilliseconds * 1_000_000)
     tell("not done within timeouts.hello_seconds = \(seconds)")
-    connection.abort()
+    connection.abort(.silent)
   }
 
   private func tell(_ reason: String) {
@@ -82,7 +82,7 @@ final class TLSGreeting: ConnectionHandler, TimerTarget {
   func received(_ buffer: inout ByteBuffer, on connection: Connection) { buffer.removeAll() }
   func backlogCleared() {}
   func sweep() {}
-  func shed(_ reason: String) { connection.abort() }
-  func drain(isOver: Bool) { connection.abort() }
+  func shed(_ reason: String) { connection.abort(.memory) }
+  func drain(isOver: Bool) { connection.abort(.shutdown) }
   func connectionClosed() { disarm() }
 }

@@ -5,12 +5,14 @@ import JSON
 // From `call_tool` to a running call, or to the one frame that says why not.
 extension NativeSession {
   func callTool(_ fields: NativeMessage, _ identity: Identity) {
+    loop.meter?.subject = RequestSeries.unknownNumber
     do throws(CallError) {
       try fields.checkRequestID()
       guard let name = fields.name?.string(), !name.isEmpty else {
         throw CallError.invalidMessage("call_tool requires 'name' (non-empty string)")
       }
       let tool = try AnyTool(named: name, loop.routing)
+      loop.meter?.concerns(tool)
       if let arguments = fields.arguments, arguments.kind != .object {
         throw CallError.invalidMessage("arguments must be an object, got \(arguments.kind)")
       }
@@ -32,6 +34,7 @@ extension NativeSession {
 
   func refuse(_ fields: NativeMessage, _ error: CallError) {
     link.send { NativeFrames.refusal(id: fields.echoedID, error, to: &$0) }
+    loop.meter?.answered(.refused, error.code)
     countRefusal(error)
   }
 
@@ -41,6 +44,7 @@ extension NativeSession {
     guard let routing = loop.routing else { throw .starting() }
     let requested = arguments.model?.string()
     let model = try routing.model(named: requested)
+    loop.meter?.concerns(model)
     try arguments.check(temperatureMax: routing.temperatureMaxima[model.provider], model)
     loop.bodyScratch.removeAll(keeping: 1 << 20)
     arguments.writeBody(to: &loop.bodyScratch)
@@ -54,6 +58,7 @@ extension NativeSession {
       requestID: id.text, model: model, fallbacks: routing.fallbacks(for: model, arguments), requestedModel: requested,
       wantsStream: arguments.wantsStream, total: total, isShortened: isShortened, session: identity.number,
       principal: identity.principal?.index, receivedAt: .now())
+    loop.meter?.parsed(at: plan.receivedAt)
     try begin(plan, id, fingerprint, routing, body: loop.bodyScratch.readable)
   }
 
@@ -74,6 +79,7 @@ extension NativeSession {
     var plan = CallPlan(
       requestID: id.text, model: tool.place, wantsStream: arguments.wantsStream, total: total,
       isShortened: isShortened, session: identity.number, principal: identity.principal?.index, receivedAt: .now())
+    loop.meter?.parsed(at: plan.receivedAt)
     plan.tool = tool
     plan.files = arguments.files
     try begin(
@@ -93,6 +99,7 @@ extension NativeSession {
   ) throws(CallError) {
     let call = Call(plan: plan, routing: routing, face: self, loop: loop)
     calls.begin(id.key, id.isGiven ? fingerprint : nil, call)
+    loop.meter?.subject = nil
     do {
       try call.start(body: body)
     } catch {
@@ -121,6 +128,7 @@ extension NativeSession {
       throw .invalidMessage("request_id \(id.shown) was used with other arguments; use another")
     }
     link.send { NativeFrames.cachedResult(kept.bytes, to: &$0) }
+    loop.meter?.answered(.complete)
     return false
   }
 
@@ -145,5 +153,6 @@ extension NativeSession {
     let total = loop.configuration.timeouts.toolMilliseconds * 1_000_000
     link.send { NativeFrames.builtInAck(id: id, name: tool.rawValue, total: total, to: &$0) }
     link.send { NativeFrames.builtInResult(id: id, name: tool.rawValue, text: answer, to: &$0) }
+    loop.meter?.answered(.complete)
   }
 }

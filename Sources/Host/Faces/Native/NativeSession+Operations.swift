@@ -5,6 +5,7 @@ import JSON
 // What a client that said hello may ask for, calls apart.
 extension NativeSession {
   func operation(_ bytes: UnsafeRawBufferPointer, _ identity: Identity) {
+    loop.meter?.messageBegan()
     let message: JSONView
     do {
       message = try JSONView(parsing: bytes, checksUTF8: false)
@@ -24,6 +25,7 @@ extension NativeSession {
     // Who cancels takes nothing, and must never be kept from it.
     if !(fields.op?.equals("cancel") ?? false), let refusal = tooFast(identity) {
       guard isCall else { return reply(fields.echoedID, refusal) }
+      loop.meter?.subject = RequestSeries.unknownNumber
       return refuse(fields, refusal)
     }
     guard let op = fields.op, op.kind == .string else {
@@ -81,6 +83,7 @@ extension NativeSession {
 
   private func reply(_ id: UnsafeRawBufferPointer?, _ error: CallError) {
     link.send { NativeFrames.error(id: id, error, to: &$0) }
+    loop.meter?.failed(error.code)
     countRefusal(error)
   }
 
@@ -139,6 +142,7 @@ extension NativeSession {
     case .left(let call):
       let ending = CallEnding(outcome: .cancelled, error: CallError(.cancelled, message))
       link.send { NativeFrames.result(call, ending, to: &$0) }
+      countJoined(call, ending, 1)
     }
   }
 

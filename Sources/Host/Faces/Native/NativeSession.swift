@@ -146,7 +146,9 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
   }
 
   func callRefused(_ call: Call, _ error: CallError) {
-    for _ in 0..<(forget(call)?.waiters ?? 1) {
+    let waiters = forget(call)?.waiters ?? 1
+    loop.meter?.joined(call, .refused, error.code, times: waiters - 1)
+    for _ in 0..<waiters {
       link.send { frame in
         call.plan.requestID.withUnsafeBytes { NativeFrames.refusal(id: $0, error, to: &frame) }
       }
@@ -156,6 +158,7 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
 
   func callEnded(_ call: Call, _ ending: CallEnding) {
     let entry = forget(call)
+    countJoined(call, ending, (entry?.waiters ?? 1) - 1)
     if ending.outcome == .complete, let entry, let fingerprint = entry.fingerprint, loop.results.isEnabled,
       case .ready(let identity) = state
     {
@@ -180,6 +183,11 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
         UnsafeRawBufferPointer(rebasing: frames.readable[start...]), now: loop.now)
     }
     for _ in 1..<entry.waiters { link.send { NativeFrames.result(call, ending, to: &$0) } }
+  }
+
+  /// Requests that joined a call are answered with it; the call has counted itself.
+  func countJoined(_ call: Call, _ ending: CallEnding, _ times: Int) {
+    loop.meter?.joined(call, RequestOutcome(ending.outcome), ending.error?.code, times: times)
   }
 
   @discardableResult
