@@ -189,6 +189,17 @@ async def test_only_viewers_and_admins_see_the_metrics_and_only_where_they_are_s
         raw.close()
 
 
+async def test_a_listener_may_serve_metrics_alone(start_host):
+    host = start_host(listeners=[{"address": "127.0.0.1:0", "serves": ["websocket"]},
+                                 {"address": "127.0.0.1:0", "serves": ["metrics"]}])
+    line = await asyncio.to_thread(host.wait_for, "listening", count=2)
+    address = re.search(r'\baddress="?([^\s"]+)', line)[1]
+    found = await asyncio.to_thread(lambda: Scrape.of(address))
+    assert found.value("patchbay_connections") == 1, "the scrape's own"
+    for port, path in [(int(address.rsplit(":", 1)[1]), "/livez"), (host.port, "/metrics")]:
+        assert (await get_json(port, path))[0] == 404
+
+
 CONFIGURATION = """
 global: {{ scrape_interval: 1s, scrape_timeout: 1s }}
 scrape_configs:

@@ -27,7 +27,7 @@ struct MetricsRegistryTests {
     let client = try BenchClient.connected(to: bench)
     var figures = bench.figures
     #expect(figures.number("patchbay_connections") == 1 && figures.number("patchbay_sessions") == 1)
-    #expect(figures.number("patchbay_connections_total") == 1)
+    #expect(figures.number("patchbay_connections_accepted_total") == 1)
     #expect(figures.number("patchbay_connections_limit") == 1000 && figures.number("patchbay_sessions_limit") == 1000)
     #expect(
       figures.number("patchbay_host_permits_limit") == 24 && figures.number("patchbay_host_permits_in_flight") == 0)
@@ -114,7 +114,7 @@ struct MetricsRegistryTests {
     bench.run { bench.provider.answer(1, "x") }
     #expect(try client.messages().last?.gist == "call_tool_res")
     let figures = bench.figures
-    #expect(figures.families.allSatisfy { $0.name != "patchbay_connections_total" })
+    #expect(figures.families.allSatisfy { $0.name != "patchbay_connections_accepted_total" })
     #expect(figures.families.first { $0.name == "patchbay_requests_total" }?.series.isEmpty == true)
     #expect(figures.number("patchbay_sessions") == 1)
   }

@@ -204,6 +204,7 @@ struct RequestMetricsTests {
     let figures = bench.figures
     #expect(figures.outcomes() == "complete 1")
     #expect(figures.counted("patchbay_tokens_total", "fake", "m-1", "input") == 107)
+    #expect(figures.counted("patchbay_tokens_total", "fake", "m-1", "output") == Double((1 << 40) + 3))
     #expect(figures.observed("patchbay_stage_seconds", "plugin") == 2)
   }
 

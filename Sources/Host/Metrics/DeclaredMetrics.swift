@@ -82,7 +82,7 @@ enum DeclaredMetrics {
   static let connectionsCongested = MetricDeclaration.gauge(
     "patchbay_connections_congested", "Connections whose client takes its data too slowly, and that are not read.")
   static let connectionsTotal = MetricDeclaration.counter(
-    "patchbay_connections_total", "Connections that were accepted, those over a limit among them.")
+    "patchbay_connections_accepted_total", "Connections that were accepted, those over a limit among them.")
   static let connectionsClosed = MetricDeclaration.counter(
     "patchbay_connections_closed_total", ["reason"],
     "Connections that have ended. peer: it left. finished: the host had said its last word. error: the socket failed. "

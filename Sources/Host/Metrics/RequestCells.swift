@@ -38,13 +38,17 @@ struct RequestCells {
 
   func count(_ code: ErrorCode, times: UInt64 = 1) { cells.add(times, at: Place.errors + code.place) }
 
-  /// What a provider reported of a try. A provider's number may be anything.
+  /// No answer has more tokens; a plugin may say any number, and a counter that wraps would go back.
+  static let tokensLimit: UInt64 = 1 << 40
+
+  /// What a provider reported of a try.
   func count(_ usage: TokenUsage, isChat: Bool) {
-    cells.add(usage.inputTokens, at: Place.inputTokens)
-    cells.add(usage.outputTokens, at: Place.outputTokens)
+    let (input, output) = (min(usage.inputTokens, Self.tokensLimit), min(usage.outputTokens, Self.tokensLimit))
+    cells.add(input, at: Place.inputTokens)
+    cells.add(output, at: Place.outputTokens)
     guard isChat else { return }
-    cells.observe(usage.inputTokens, at: Place.inputUsage, .tokens)
-    cells.observe(usage.outputTokens, at: Place.outputUsage, .tokens)
+    cells.observe(input, at: Place.inputUsage, .tokens)
+    cells.observe(output, at: Place.outputUsage, .tokens)
   }
 
   /// - Parameter nanoseconds: from the valid request to its last frame.
