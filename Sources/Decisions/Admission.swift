@@ -107,6 +107,8 @@ package struct Admission {
     package var releases: UInt64 = 0
     /// Calls that found no free permit, of the provider or of the host.
     package var exhaustions: UInt64 = 0
+    /// Those of them that the host had none for, though the provider had.
+    package var hostExhaustions: UInt64 = 0
     package var breakerOpens: UInt64 = 0
 
     package init() {}
@@ -171,6 +173,7 @@ package struct Admission {
   package func breaker(provider: Int) -> Breaker.State { providers[provider].breaker.state }
   package func attempts(provider: Int) -> UInt64 { providers[provider].attempts }
   package func counters(provider: Int) -> ProviderCounters { providers[provider].counters }
+  package func queueLimit(provider: Int) -> Int { providers[provider].limit.queued }
   package func calls(session: Int) -> Int { session < sessions.count ? sessions[session] : 0 }
   package func calls(principal: Int) -> Int { principals[principal] }
   package func lease(_ id: Leases.ID) -> Leases.Lease? { leases[id] }
@@ -231,6 +234,7 @@ package struct Admission {
       return .admitted(lease)
     }
     providers[number].counters.exhaustions &+= 1
+    if refusal.scope == .global { providers[number].counters.hostExhaustions &+= 1 }
     guard passage == .pass, providers[number].queue.count < providers[number].limit.queued else {
       return .refused(refusal)
     }

@@ -55,6 +55,10 @@ package struct Census {
   package var principalLimits: [PrincipalLimit] = []
   package private(set) var connections = 0
   private(set) var refused = 0
+  /// Connections that found none free, and sessions, since the start. Those over a limit of their own address or
+  /// principal do not count: the host had room.
+  package private(set) var refusedConnections: UInt64 = 0
+  package private(set) var refusedSessions: UInt64 = 0
   package private(set) var sessions = 0
   private var byAddress: [Address: Int] = [:]
   private var byPrincipal = PrincipalCounts()
@@ -66,7 +70,10 @@ package struct Census {
   /// Counts a connection that was accepted, unless it is turned away.
   package mutating func connectionOpened(from address: Address?) -> Entrance {
     let ofAddress = address.map { byAddress[$0, default: 0] } ?? 0
-    if connections >= limits.connections { return refuse(.connections(limit: limits.connections)) }
+    if connections >= limits.connections {
+      refusedConnections &+= 1
+      return refuse(.connections(limit: limits.connections))
+    }
     if ofAddress >= limits.connectionsPerAddress {
       return refuse(.connectionsPerAddress(limit: limits.connectionsPerAddress))
     }
@@ -99,7 +106,10 @@ package struct Census {
     {
       return .principalSessions(limit: limit)
     }
-    guard sessions < limits.sessions else { return .sessions(limit: limits.sessions) }
+    guard sessions < limits.sessions else {
+      refusedSessions &+= 1
+      return .sessions(limit: limits.sessions)
+    }
     sessions += 1
     byPrincipal.add(1, to: principal)
     if let free = freeSessions.popLast() { return .opened(Int(free)) }

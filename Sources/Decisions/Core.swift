@@ -61,6 +61,8 @@ package final class Core: Sendable {
     package var attempts: UInt64
     /// Permits held past their deadline.
     package var overdue: Int
+    /// Calls that may wait for it.
+    package var queueLimit: Int
     package var counters: Admission.ProviderCounters
   }
 
@@ -74,6 +76,9 @@ package final class Core: Sendable {
     package var connections: Int
     package var sessionsLimit: Int
     package var connectionsLimit: Int
+    /// Connections and sessions that found none free, since the start.
+    package var refusedConnections: UInt64
+    package var refusedSessions: UInt64
     package var overdueLeases: Int
     /// How long the oldest lease has been held; 0: there is none.
     package var oldestLeaseNanoseconds: UInt64
@@ -261,10 +266,12 @@ package final class Core: Sendable {
             limit: admission.limit(provider: number), configuredLimit: admission.configuredLimit(provider: number),
             inFlight: admission.inFlight(provider: number), queued: admission.queuedCount(provider: number),
             breaker: admission.breaker(provider: number), attempts: admission.attempts(provider: number),
-            overdue: overdue[number], counters: admission.counters(provider: number))
+            overdue: overdue[number], queueLimit: admission.queueLimit(provider: number),
+            counters: admission.counters(provider: number))
         },
         sessions: state.census.sessions, connections: state.census.connections,
         sessionsLimit: state.census.limits.sessions, connectionsLimit: state.census.limits.connections,
+        refusedConnections: state.census.refusedConnections, refusedSessions: state.census.refusedSessions,
         overdueLeases: overdue.reduce(0, +), oldestLeaseNanoseconds: admission.oldestLease(now: now),
         counters: state.counters, isDraining: state.isDraining)
     }
