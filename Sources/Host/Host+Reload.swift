@@ -10,8 +10,12 @@ extension Host {
   /// Reads the configuration anew and takes it in force, or keeps the old one and says why. Thread: control.
   func reload(_ providers: ProviderBringUp, _ updates: PluginUpdates) -> ReloadReport {
     // What it was about to adopt follows from the old configuration. Files are its own to look at, with canaries.
+    observer?.reloading()
     updates.abandon()
-    defer { updates.filesChanged(triesAgain: true) }
+    defer {
+      updates.filesChanged(triesAgain: true)
+      observer?.reloaded()
+    }
     let loaded: Configuration
     do {
       loaded = try readAgain()
@@ -38,6 +42,7 @@ extension Host {
     services.principals.replace(wanted.auth.known)
     log.setLevel(wanted.log.level)
     providers.adopt(registry, wanted)
+    observer?.adopt(wanted.alerts)
     for change in certificates { adopt(change) }
     configuration = wanted
     for change in changes {

@@ -25,6 +25,8 @@ package final class Host {
   private var listeners: [Listener] = []
   /// How the listeners with TLS show themselves, by their place in the configuration.
   var identities: [Int: TLSIdentity] = [:]
+  /// Looks around while the host runs.
+  private(set) var observer: HealthObserver?
   /// The first address that serves WebSocket.
   private var socketAddress: BindAddress?
 
@@ -61,8 +63,12 @@ package final class Host {
     let loops = try makeLoops()
     try listen(on: loops[0])
     for loop in loops { loop.eventLoop.start() }
+    let observer = makeObserver(loops)
+    self.observer = observer
+    observer.start()
     let providers = ProviderBringUp(services: services, loops: loops, startedAt: startedAt) {
       [onReady, socketAddress] in
+      observer.ready()
       if let socketAddress { onReady(socketAddress) }
     }
     let socket = openControlSocket()
@@ -72,7 +78,9 @@ package final class Host {
       providers, LeaseRecovery(core: services.core, loops: directory, log: log) { providers.name(ofProvider: $0) },
       socket, files)
     socket?.close()
+    observer.stopping()
     drain(loops)
+    observer.stop()
     providers.stop()
     for loop in loops { loop.eventLoop.stop() }
     for loop in loops { loop.eventLoop.join() }

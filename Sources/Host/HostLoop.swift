@@ -16,6 +16,7 @@ final class HostServices: Sendable {
   let loopCount: Int
   let memory: HeldMemory
   let metrics: MetricsRegistry
+  let health: HealthMonitor
 
   init(
     configuration: Configuration, log: Log, core: Core, principals: Principals, version: String, loopCount: Int = 1
@@ -31,6 +32,9 @@ final class HostServices: Sendable {
     metrics = MetricsRegistry(
       core: core, memory: memory, version: version, startedAt: startedAt,
       loops: configuration.metrics.counting ? loopCount : 0)
+    health = HealthMonitor(
+      core: core, memory: memory, version: version, startedAt: startedAt, loopCount: loopCount)
+    metrics.add(HealthMetrics(monitor: health))
   }
 }
 
@@ -166,7 +170,10 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
 
   // MARK: - Routing
 
-  func adopt(_ routing: Routing) { self.routing = routing }
+  func adopt(_ routing: Routing) {
+    self.routing = routing
+    services.health.adopt(routing, loop: eventLoop.index)
+  }
 
   // MARK: - Calls
 

@@ -33,6 +33,7 @@ extension ProviderBringUp {
     let replaced = registry.instances(notIn: renewed)
     self.registry = renewed
     services.metrics.show(renewed.shownProviders)
+    services.health.adopt(renewed)
     configuration = wanted
     let limits = renewed.providers.map { wanted.limit(of: $0.information) }
     let effects = services.core.configure(wanted.coreSettings(services.principals), providers: limits, now: .now())

@@ -47,6 +47,7 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     let registry = plugins.register()
     self.registry = registry
     services.metrics.show(registry.shownProviders)
+    services.health.adopt(registry)
     let information = registry.providers.map(\.information)
     _ = services.core.configure(
       configuration.coreSettings(services.principals), providers: information.map { configuration.limit(of: $0) },
@@ -159,7 +160,11 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
   func publishWhenReady() {
     guard !isReady, awaited.isEmpty else { return }
     isReady = true
-    publish()
+    publish { [self] in tellReady() }
+  }
+
+  /// Every loop knows the models: whoever reads the line and calls is served. Thread: loop 0's.
+  private func tellReady() {
     if !directory.hasDefault, let name = configuration.defaultModel {
       log.warning("The default model is not served by any provider", ("default_model", name))
     }
@@ -167,14 +172,22 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     onReady()
   }
 
-  func publish() {
+  /// - Parameter onAdopted: called once on loop 0, when every loop has taken it.
+  func publish(onAdopted: (() -> Void)? = nil) {
     guard let shown else { return }
     let routing = Routing(
       providers: shown.providers, active: shown.active, catalogue: directory.catalogue,
       fallback: loops[0].configuration.fallback, generations: shown.entries.map(\.generation),
       refusedUpdates: shown.refusedUpdates)
     published = published.filter { !$0.isGone } + [RetiredInstances.WeakRouting(routing)]
-    for loop in loops { loop.eventLoop.submitPastBound(.work { loop.adopt(routing) }) }
+    let left = LoopCountdown(loops.count)
+    for loop in loops {
+      loop.eventLoop.submitPastBound(
+        .work { [first = loops[0].eventLoop] in
+          loop.adopt(routing)
+          if left.isLast(), let onAdopted { first.submitPastBound(.work(onAdopted)) }
+        })
+    }
     services.metrics.routingIsPublished()
   }
 
@@ -186,4 +199,13 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
         ("start_ms", ProcessFigures.milliseconds(since: startedAt)), ("resident_mb", ProcessFigures.residentMegabytes),
       ])
   }
+}
+
+/// Tells the last of some loops that it is the last. Thread: any.
+private final class LoopCountdown: Sendable {
+  private let left: Atomic<Int>
+
+  init(_ count: Int) { left = Atomic(count) }
+
+  func isLast() -> Bool { left.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 }
 }

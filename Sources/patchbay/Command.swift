@@ -63,7 +63,8 @@ enum Command: String, CaseIterable {
       """
       usage: patchbay status [--url URL] [--token TOKEN] [--ca FILE] [--json]
 
-      Exit status 0: healthy; 1: degraded (no provider, overdue leases, draining); 2: the host cannot be reached.
+      Shows what is not well, since when and what to do, and the alerts that are raised.
+      Exit status 0: healthy; 1: degraded or unhealthy; 2: the host cannot be reached.
       """
     case .plugin:
       """

@@ -1,7 +1,8 @@
 import Bytes
+import Glibc
 import JSON
 
-/// `patchbay status`: permits, sessions and providers of a running host, and whether it is well.
+/// `patchbay status`: permits, sessions and providers of a running host, whether it is well, why not, and what to do.
 enum StatusCommand {
   static func run(_ options: Options) throws -> Int32 {
     try options.requireNoPositional()
@@ -16,49 +17,71 @@ enum StatusCommand {
       guard let health = frame["health"] else {
         throw ClientError(description: "\(url) answered without its health: \(frame.text)")
       }
-      let troubles = troubles(of: health)
-      Terminal.print(options.has("--json") ? health.text : screen(url, health, troubles))
-      return troubles.isEmpty ? Command.Exit.success : Command.Exit.failure
+      Terminal.print(options.has("--json") ? health.text : screen(url, health))
+      return status(of: health) == "healthy" ? Command.Exit.success : Command.Exit.failure
     } catch let error as ClientError {
       Terminal.error("patchbay status: \(error)")
       return error.isUnreachable ? Command.Exit.unreachable : Command.Exit.failure
     }
   }
 
-  private static func troubles(of health: JSONValue) -> [String] {
-    var troubles: [String] = []
-    let state = health["state"]?.string ?? "unknown"
-    if state != "running" { troubles.append("the host is \(state)") }
-    if health["providers"]?.members?.isEmpty ?? true { troubles.append("no provider is active") }
-    for provider in health["providers"]?.members ?? [] {
-      guard let breaker = provider.value["breaker"]?.string, breaker != "closed" else { continue }
-      troubles.append("\(provider.key) failed too often; its breaker is \(breaker)")
-    }
-    if let overdue = health["overdue_leases"]?.integer, overdue > 0 {
-      troubles.append("\(overdue) calls hold a permit past their deadline")
-    }
-    if let dropped = health["dropped_permits"]?.integer, dropped > 0 {
-      troubles.append("\(dropped) permits were dropped instead of released")
-    }
-    return troubles
-  }
+  private static func status(of health: JSONValue) -> String { health["status"]?.string ?? "unknown" }
 
-  private static func screen(_ url: String, _ health: JSONValue, _ troubles: [String]) -> String {
+  private static func screen(_ url: String, _ health: JSONValue) -> String {
     func number(_ name: String) -> Int64 { health[name]?.integer ?? 0 }
+    let state = health["state"]?.string ?? "unknown"
     var lines = [
-      "\(url)  \(troubles.isEmpty ? "healthy" : "degraded")  up \(health["uptime_human"]?.string ?? "?")",
+      "\(url)  \(status(of: health))\(state == "running" ? "" : ", \(state)")  up \(health["uptime_human"]?.string ?? "?")",
       "permits    \(number("global_in_flight")) of \(number("global_capacity")) in flight, \(number("queued")) waiting",
       "clients    \(number("connections")) connections, \(number("sessions")) sessions",
     ]
     for provider in health["providers"]?.members ?? [] {
-      let name = provider.key + String(repeating: " ", count: max(1, 11 - provider.key.count))
       let value = provider.value
       let breaker = value["breaker"]?.string ?? "closed"
       lines.append(
-        "\(name)\(value["state"]?.string ?? "?")\(breaker == "closed" ? "" : ", breaker \(breaker)"), \(value["in_flight"]?.integer ?? 0) of "
-          + "\(value["limit"]?.integer ?? 0) in flight, \(value["models"]?.integer ?? 0) models")
+        "\(column(provider.key))\(value["state"]?.string ?? "?")\(breaker == "closed" ? "" : ", breaker \(breaker)"), "
+          + "\(value["in_flight"]?.integer ?? 0) of \(value["limit"]?.integer ?? 0) in flight, "
+          + "\(value["models"]?.integer ?? 0) models")
     }
-    lines += troubles.map { "! \($0)" }
-    return lines.joined(separator: "\n")
+    return (lines + components(health) + alerts(health)).joined(separator: "\n")
+  }
+
+  /// Those that are not well, each with its reason and what to do.
+  private static func components(_ health: JSONValue) -> [String] {
+    (health["components"]?.members ?? []).filter { $0.value["status"]?.string != "healthy" }.flatMap { component in
+      let value = component.value
+      return [
+        "! \(column(component.key))\(value["status"]?.string ?? "?") since \(time(value["since"])): "
+          + (value["message"]?.string ?? "")
+      ] + remedy(value)
+    }
+  }
+
+  private static func alerts(_ health: JSONValue) -> [String] {
+    (health["alerts"]?.array ?? []).flatMap { alert in
+      let severity = alert["severity"]?.string?.uppercased() ?? "?"
+      return [
+        "\(severity) \(alert["name"]?.string ?? "?") of \(alert["subject"]?.string ?? "?") since \(time(alert["since"])): "
+          + (alert["message"]?.string ?? "")
+      ] + remedy(alert)
+    }
+  }
+
+  private static func remedy(_ value: JSONValue) -> [String] {
+    guard let remedy = value["remedy"]?.string, !remedy.isEmpty else { return [] }
+    return ["  \(remedy)"]
+  }
+
+  private static func column(_ name: String) -> String {
+    name + String(repeating: " ", count: max(1, 11 - name.count))
+  }
+
+  /// `15:50:12`, in the terminal's own zone.
+  private static func time(_ milliseconds: JSONValue?) -> String {
+    var seconds = time_t((milliseconds?.integer ?? 0) / 1000)
+    var parts = tm()
+    localtime_r(&seconds, &parts)
+    func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
+    return "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))"
   }
 }

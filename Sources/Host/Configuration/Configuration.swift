@@ -29,6 +29,7 @@ package struct Configuration: Sendable, Equatable {
   package var results = Results()
   package var sessions = Sessions()
   package var storage = Storage()
+  package var alerts = Alerts()
   /// Event loop threads.
   package var loops = Configuration.availableCores
   package var log = Logging()
@@ -41,7 +42,9 @@ package struct Configuration: Sendable, Equatable {
   package init() {}
 
   /// Every token and key: what the log must never show.
-  package var secrets: [Secret] { auth.principals.map(\.token) + providers.compactMap(\.apiKey) }
+  package var secrets: [Secret] {
+    auth.principals.map(\.token) + providers.compactMap(\.apiKey) + (alerts.webhookToken.map { [$0] } ?? [])
+  }
 
   /// Cores that this process may run on, 1 to 256: a host that is pinned to one has no use for two loops.
   package static var availableCores: Int {
@@ -279,6 +282,14 @@ extension Configuration {
   package struct Metrics: Sendable, Equatable {
     /// Whether loops count on the way of a call.
     package var counting = true
+    package init() {}
+  }
+
+  /// Who is told of alerts, beside the log and the health paths.
+  package struct Alerts: Sendable, Equatable {
+    /// nil: nobody.
+    package var webhookURL: String?
+    package var webhookToken: Secret?
     package init() {}
   }
 

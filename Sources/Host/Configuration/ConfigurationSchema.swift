@@ -51,6 +51,7 @@ enum ConfigurationSchema {
     .object("results", "Finished results, kept for calls that are repeated.", Self.results),
     .object("sessions", "How long sessions live.", Self.sessions),
     .object("storage", "Where history is kept.", Self.storage).notInForce("keeping history"),
+    .object("alerts", "Who is told when an alert begins or ends, beside the log and /health.", Self.alerts),
     .count(
       "loops", \.loops, 1...256, unit: "threads", "Event loops. Absent: one for each core that is online."
     ).machineDependent().sample("2"),
@@ -197,6 +198,16 @@ enum ConfigurationSchema {
   static let storage: [Setting<Configuration>] = [
     .choice("kind", \.storage.kind, [("sqlite", .sqlite), ("memory", .memory)], "A database, or nothing kept."),
     .text("path", \.storage.path, 1...4096, .path, "The database's file."),
+  ]
+
+  static let alerts: [Setting<Configuration>] = [
+    .text(
+      "webhook", \.alerts.webhookURL, 8...2048, .url,
+      "Gets a POST with JSON for each; tried again when it fails. Absent: nobody is told."
+    ).sample("\"https://alerts.example/patchbay\""),
+    .secret(
+      "webhook_token", { $0.alerts.webhookToken = $1 }, { $0.alerts.webhookToken }, characters: 8,
+      "Sent along as a bearer's. A URL is shown with the configuration; what must not be belongs here."),
   ]
 
   static let auth: [Setting<Configuration>] = [

@@ -17,6 +17,8 @@ final class HeldMemory: Sendable {
   private let total = Atomic<Int>(0)
   /// The most that was held since `isDownFromPeak` said so.
   private let peak = Atomic<Int>(0)
+  /// How often connections were looked through because too much was held.
+  private let reliefs = Atomic<Int>(0)
   private let shares: [Share]
 
   /// - Parameters:
@@ -63,5 +65,10 @@ final class HeldMemory: Sendable {
 
   /// Whether a loop has to be told that it has the heaviest; false: it was told and has not looked yet.
   func asks(loop: Int) -> Bool { !shares[loop].isAsked.exchange(true, ordering: .relaxed) }
-  func looks(loop: Int) { shares[loop].isAsked.store(false, ordering: .relaxed) }
+  func looks(loop: Int) {
+    shares[loop].isAsked.store(false, ordering: .relaxed)
+    reliefs.add(1, ordering: .relaxed)
+  }
+
+  var reliefCount: UInt64 { UInt64(reliefs.load(ordering: .relaxed)) }
 }

@@ -38,13 +38,32 @@ struct HostReport {
     buffer.appendDecimal(NativeTool.allCases.count + (routing?.tools.tools.count ?? 0))
     buffer.append(",\"state\":\"")
     buffer.append(reading.isDraining ? "draining" : routing == nil ? "starting" : "running")
-    buffer.append("\",\"counters\":")
+    buffer.append("\",")
+    writeState(to: &buffer)
+    buffer.append(",\"counters\":")
     writeCounters(to: &buffer)
     buffer.append(",\"process\":")
     writeProcess(to: &buffer)
     buffer.append(",\"providers\":{")
     writeProviders(to: &buffer)
     buffer.append("}}")
+  }
+
+  /// What `/health` says of the host's parts, without their figures, which have their own members here.
+  private func writeState(to buffer: inout ByteBuffer) {
+    let report = services.health.report(now: .now())
+    buffer.append("\"status\":")
+    buffer.appendJSON(string: report.status.name)
+    buffer.append(",\"components\":")
+    JSONValue.object(
+      report.components.map { component in
+        var copy = component
+        copy.details = []
+        return .init(copy.name.rawValue, copy.json)
+      }
+    ).write(to: &buffer)
+    buffer.append(",\"alerts\":")
+    JSONValue.array(report.alerts.map(\.json)).write(to: &buffer)
   }
 
   private func writeCounters(to buffer: inout ByteBuffer) {

@@ -86,7 +86,7 @@ extension PluginHost {
     }
     if let entry = try quarantine.entry(of: plugin.sha256) {
       throw PluginFault(
-        "its plugin \(plugin.path) is in quarantine: \(entry.reason)",
+        "its plugin \(plugin.path) \(ProviderRefusal.inQuarantine): \(entry.reason)",
         remedy: "replace the file, or run `patchbay plugin unquarantine \(plugin.path)`")
     }
     return isolation

@@ -151,6 +151,11 @@ package final class DetectedProviders: Sendable {
 
 /// A configured provider that could not be made, and why.
 package struct ProviderRefusal: Error, Sendable, Equatable, CustomStringConvertible {
+  /// Stands in the reason of one whose plugin's file is in quarantine.
+  static let inQuarantine = "is in quarantine"
+
+  var isQuarantined: Bool { reason.contains(Self.inQuarantine) }
+
   package var id: String
   package var reason: String
   package var remedy: String

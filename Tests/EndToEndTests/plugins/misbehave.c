@@ -60,6 +60,12 @@ static int32_t call_open(void *self, const prv_call_request *request, prv_call c
   if (is(model, "recurse")) return recurse(0);
   if (is(model, "allocate"))
     for (;;) *(volatile char *)(hoard = malloc(16 << 20)) = 1;
+  if (is(model, "leak")) {  // one MiB a call
+    if ((hoard = malloc(1 << 20)) == NULL) abort();
+    for (int byte = 0; byte < 1 << 20; byte += 1024) ((volatile char *)hoard)[byte] = 1;
+    answer(call, "ok");
+    return PRV_OK;
+  }
   if (is(model, "block"))
     for (;;) pause();
   if (is(model, "never-done")) {
@@ -131,7 +137,7 @@ static int32_t create(const prv_plugin *plugin, prv_str id, const prv_host *give
 #endif
 #define MODEL(name) "{\"id\":\"" name "\"},"
 #define MODELS                                                                                                         \
-  "[" MODEL("abort") MODEL("other-gate") MODEL("exit") MODEL("null") MODEL("recurse") MODEL("allocate") MODEL("block") MODEL("never-done") \
+  "[" MODEL("abort") MODEL("other-gate") MODEL("exit") MODEL("null") MODEL("recurse") MODEL("allocate") MODEL("leak") MODEL("block") MODEL("never-done") \
     MODEL("done-twice") MODEL("emit-after-done") MODEL("bad-utf8") MODEL("stale") MODEL("threads") MODEL("stdout")     \
       MODEL("close-fds") "{\"id\":\"good\"}]"
 

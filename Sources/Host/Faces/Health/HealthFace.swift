@@ -3,34 +3,35 @@ import JSON
 
 /// The health paths (docs/protocol.md): whether the process lives, may receive traffic, and why not.
 ///
-/// Every figure is read when it is asked for. Thread: the loop's.
+/// What can be read at once is read when it is asked for; the rest is a second old. Thread: the loop's.
 struct HealthFace {
   /// Paths that need no token, for probes that have none.
   static let openPaths: Set = ["/livez", "/health/live", "/readyz", "/health/ready"]
 
   /// Every path that is answered here.
-  static let paths = openPaths.union(["/health", "/healthz", "/health/semaphores"])
+  static let paths = openPaths.union(["/health", "/healthz", "/health/semaphores", "/health/memory"])
 
   /// nil: nothing is served at this path.
   static func route(at path: String) -> Route? {
     guard paths.contains(path) else { return nil }
     return Route(access: openPaths.contains(path) ? .open : .viewer, isForAnyOrigin: true) { head, loop in
-      .reply(HealthFace(loop: loop).reply(to: head.path) ?? .error(404, "nothing is served at this path"))
+      .reply(HealthFace(loop.services.health).reply(to: head.path) ?? .error(404, "nothing is served at this path"))
     }
   }
 
-  private let report: HostReport
+  private let monitor: HealthMonitor
+  private let now = Instant.now()
 
-  init(loop: HostLoop) { report = HostReport(loop: loop) }
+  init(_ monitor: HealthMonitor) { self.monitor = monitor }
 
-  /// nil: nothing is served at this path.
+  /// nil: nothing is served at this path. 503: it does not live, or is not ready; whoever is merely not well is 200.
   func reply(to path: String) -> HTTPReply? {
     switch path {
-    case "/livez", "/health/live": json(200, [.init("status", .string("live"))])
-    case "/readyz", "/health/ready":
-      json(isReady ? 200 : 503, [.init("status", .string(isReady ? "ready" : state))])
-    case "/health", "/healthz": json(isReady ? 200 : 503, whole)
-    case "/health/semaphores": json(200, semaphores)
+    case "/livez", "/health/live": live(monitor.facts(now: now))
+    case "/readyz", "/health/ready": ready(monitor.facts(now: now))
+    case "/health", "/healthz": whole(monitor.report(now: now))
+    case "/health/semaphores": json(200, semaphores(monitor.facts(now: now), monitor.report(now: now)))
+    case "/health/memory": json(200, memory(monitor.facts(now: now), monitor.report(now: now)))
     default: nil
     }
   }
@@ -39,91 +40,39 @@ struct HealthFace {
     HTTPReply(status: status, body: JSONValue.object(members).text + "\n")
   }
 
-  // MARK: - The whole
-
-  /// Those that serve, each with its figures.
-  private var providers: [(any ProviderInstance, Core.ProviderReading)] {
-    guard let routing = report.routing else { return [] }
-    return routing.active.filter { report.reading.providers.indices.contains($0) }
-      .map { (routing.providers[$0], report.reading.providers[$0]) }
-  }
-  private var isReady: Bool { !report.reading.isDraining && !providers.isEmpty }
-
-  private var state: String {
-    if report.reading.isDraining { return "draining" }
-    return report.routing == nil ? "starting" : "no provider is active"
+  /// That this loop turns is proved by the answer; another that does not costs its clients as much.
+  private func live(_ facts: HealthFacts) -> HTTPReply {
+    json(facts.isLive ? 200 : 503, [.init("status", .string(facts.isLive ? "live" : "a loop stands still"))])
   }
 
-  private var whole: [JSONValue.Member] {
-    let isDegraded =
-      report.reading.overdueLeases > 0 || report.reading.counters.droppedPermits > 0
-      || providers.contains { !$0.1.breaker.isClosed }
+  private func ready(_ facts: HealthFacts) -> HTTPReply {
+    json(facts.isReady ? 200 : 503, [.init("status", .string(facts.isReady ? "ready" : facts.state))])
+  }
+
+  private func whole(_ report: HealthReport) -> HTTPReply {
+    HTTPReply(status: report.isReady ? 200 : 503, body: report.json.text + "\n")
+  }
+
+  /// The words of the permits are those of this very moment; the alerts have their hysteresis.
+  private func semaphores(_ facts: HealthFacts, _ report: HealthReport) -> [JSONValue.Member] {
+    let status = facts.permitStatus(limit: facts.reading.globalLimit, inFlight: facts.reading.inFlight)
+    return [.init("status", .string(status))] + facts.permitDetails
+      + alerts(of: ["host_permits", "provider_permits", "overdue_permits"], report)
+  }
+
+  private func memory(_ facts: HealthFacts, _ report: HealthReport) -> [JSONValue.Member] {
+    let component = report[.memory]
     return [
-      .init("status", .string(!isReady ? "unhealthy" : isDegraded ? "degraded" : "healthy")),
-      .init("state", .string(isReady ? "running" : state)), .init("version", .string(report.services.version)),
-      .init("uptime_seconds", .integer(Int64(report.uptimeSeconds))),
-      .init(
-        "components",
-        .object([
-          .init("semaphores", .object(semaphores)),
-          .init("providers", .object(providerStates)),
-          .init(
-            "websocket",
-            .object([
-              .init("connections", .integer(Int64(report.reading.connections))),
-              .init("sessions", .integer(Int64(report.reading.sessions))),
-            ])),
-          .init("queue", .object([.init("queued", .integer(Int64(report.reading.queued)))])),
-        ])),
-    ]
+      .init("status", .string((component?.status ?? .healthy).name)),
+      .init("message", .string(component?.message ?? "")),
+      .init("remedy", .string(component?.remedy ?? "")),
+    ] + facts.memoryDetails + alerts(of: ["memory_growth", "worker_memory_growth"], report)
   }
 
-  private var providerStates: [JSONValue.Member] {
-    providers.map { provider, figures in
-      .init(
-        provider.information.id,
-        .string(figures.breaker.isClosed ? "active" : "breaker_\(figures.breaker.name)"))
-    }
-  }
-
-  // MARK: - Permits
-
-  /// `current` is what is free, as in the daemon that clients of these paths know.
-  private var semaphores: [JSONValue.Member] {
-    let reading = report.reading
-    let global = permits(limit: reading.globalLimit, inFlight: reading.inFlight)
-    let each = providers.map { provider, figures in
-      JSONValue.Member(
-        provider.information.id,
-        .object(
-          permits(limit: figures.limit, inFlight: figures.inFlight) + [
-            .init("configured", .integer(Int64(figures.configuredLimit))),
-            .init("breaker", .string(figures.breaker.name)),
-          ]))
-    }
-    let leases: [JSONValue.Member] = [
-      .init("active", .integer(Int64(reading.inFlight))),
-      .init("oldest_seconds", .double(Double(reading.oldestLeaseNanoseconds / 1_000_000) / 1000)),
-      .init("overdue", .integer(Int64(reading.overdueLeases))),
-    ]
-    return [
-      .init("status", .string(status(limit: reading.globalLimit, inFlight: reading.inFlight))),
-      .init("global", .object(global)), .init("providers", .object(each)), .init("leases", .object(leases)),
-    ]
-  }
-
-  private func permits(limit: Int, inFlight: Int) -> [JSONValue.Member] {
+  private func alerts(of names: Set<String>, _ report: HealthReport) -> [JSONValue.Member] {
     [
-      .init("current", .integer(Int64(limit - inFlight))), .init("expected", .integer(Int64(limit))),
-      .init("utilization", .double(Double(inFlight) / Double(max(limit, 1)))),
-      .init("status", .string(status(limit: limit, inFlight: inFlight))),
+      .init("alerts", .array(report.alerts.filter { names.contains($0.name) }.map(\.json))),
+      .init("recent_alerts", .array(report.recentAlerts.filter { names.contains($0.name) }.map(\.json))),
     ]
-  }
-
-  /// A leak is a lease past its deadline, never one in use.
-  private func status(limit: Int, inFlight: Int) -> String {
-    if report.reading.overdueLeases > 0 { return "leak_detected" }
-    if inFlight >= limit { return "exhausted" }
-    return inFlight * 10 > limit * 9 ? "high_utilization" : "healthy"
   }
 }

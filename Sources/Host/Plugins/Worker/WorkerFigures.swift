@@ -3,6 +3,7 @@ import Synchronization
 /// How a provider's worker fares. Written by the thread of the workers, read by any.
 package final class WorkerFigures: Sendable {
   private let restartCount = Atomic<UInt64>(0)
+  private let endCount = Atomic<UInt64>(0)
   private let quarantined = Atomic(false)
   private let process = Atomic<Int32>(0)
 
@@ -10,6 +11,8 @@ package final class WorkerFigures: Sendable {
 
   /// Workers that were started in place of one that ended.
   package var restarts: UInt64 { restartCount.load(ordering: .relaxed) }
+  /// Workers that ended without being asked to.
+  package var ends: UInt64 { endCount.load(ordering: .relaxed) }
   package var isQuarantined: Bool { quarantined.load(ordering: .relaxed) }
   /// 0: none runs.
   package var pid: Int32 { process.load(ordering: .relaxed) }
@@ -20,5 +23,6 @@ package final class WorkerFigures: Sendable {
   }
 
   func ended() { process.store(0, ordering: .relaxed) }
+  func endedByItself() { endCount.store(ends &+ 1, ordering: .relaxed) }
   func quarantine() { quarantined.store(true, ordering: .relaxed) }
 }

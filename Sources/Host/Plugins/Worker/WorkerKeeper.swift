@@ -218,6 +218,7 @@ final class WorkerKeeper: WorkerProcessDelegate, TimerTarget, @unchecked Sendabl
       ("plugin", provider.information.pluginID), ("provider", provider.information.id), ("reason", sentence),
     ]
     fields += facts
+    provider.figures.endedByItself()
     switch supervision.ended(now: .now()) {
     case .restart(let wait):
       fields.append(("restart_after_ms", "\(wait / 1_000_000)"))
