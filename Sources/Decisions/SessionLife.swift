@@ -1,6 +1,6 @@
 /// How long a session may stay without a message: looked at now and then, so that an idle one costs no timer.
 package struct SessionLife: Equatable, Sendable {
-  private var heardAt: Instant
+  package private(set) var heardAt: Instant
 
   package init(now: Instant) { heardAt = now }
 

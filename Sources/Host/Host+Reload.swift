@@ -45,6 +45,7 @@ extension Host {
     observer?.adopt(wanted.alerts)
     for change in certificates { adopt(change) }
     configuration = wanted
+    services.monitor.show(wanted)
     for change in changes {
       log.write(
         change.needsRestart ? .warning : .info,

@@ -232,21 +232,22 @@ package final class Host {
         })
     }
     let drainEnd = Instant.now().advanced(milliseconds: configuration.timeouts.drainMilliseconds)
-    if !wait(for: loops, until: drainEnd) {
-      for loop in loops { loop.eventLoop.submitPastBound(.work { loop.drain(isOver: true) }) }
-      let closeEnd = Instant.now().advanced(milliseconds: Self.closeMilliseconds)
-      if !wait(for: loops, until: closeEnd) {
-        for loop in loops { loop.eventLoop.submitPastBound(.work { loop.abortConnections() }) }
-      }
+    // Who watches sees how it goes, and is told when it is over.
+    let isDone = wait(until: drainEnd) { self.connections(loops) <= self.services.monitor.seats.count }
+    if isDone, connections(loops) == 0 { return }
+    for loop in loops { loop.eventLoop.submitPastBound(.work { loop.drain(isOver: true) }) }
+    let closeEnd = Instant.now().advanced(milliseconds: Self.closeMilliseconds)
+    if !wait(until: closeEnd, { self.connections(loops) == 0 }) {
+      for loop in loops { loop.eventLoop.submitPastBound(.work { loop.abortConnections() }) }
     }
   }
 
   /// How long clients may take to close when the drain is over.
   private static let closeMilliseconds: UInt64 = 1_000
 
-  /// true: no connection is left. false: time is up, or a second signal came.
-  private func wait(for loops: [HostLoop], until deadline: Instant) -> Bool {
-    while connections(loops) > 0 {
+  /// true: `isDone`. false: time is up, or a second signal came.
+  private func wait(until deadline: Instant, _ isDone: () -> Bool) -> Bool {
+    while !isDone() {
       switch control.next(until: deadline) {
       case .stop, .timeout: return false
       case .woken, .reload, .request, .changed: break

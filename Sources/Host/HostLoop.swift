@@ -17,12 +17,14 @@ final class HostServices: Sendable {
   let memory: HeldMemory
   let metrics: MetricsRegistry
   let health: HealthMonitor
+  let monitor: Monitor
 
   init(
     configuration: Configuration, log: Log, core: Core, principals: Principals, version: String, loopCount: Int = 1
   ) {
     self.loopCount = loopCount
     memory = HeldMemory(limit: configuration.limits.bufferedBytes, loops: loopCount)
+    monitor = Monitor(configuration)
     self.configuration = configuration
     self.log = log
     self.core = core
@@ -57,7 +59,7 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   private(set) var connections: [Connection] = []
   private(set) var isDraining = false
   var handshakePace = HandshakePace()
-  /// Told when the last connection is gone (the control thread waits for it while draining).
+  /// Told when the last connection is gone, watchers apart (the control thread waits for it while draining).
   var onEmpty: (() -> Void)?
   /// Results that are kept for requests that come again.
   var results: ResultStore
@@ -65,11 +67,17 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   private let hash = KeyedHash(key: (.random(in: .min ... .max), .random(in: .min ... .max)))
   /// Every call that has not ended, in no order.
   private(set) var calls: [Call] = []
+  /// What is known of calls beside what they need to run.
+  var records = CallRecords()
+  /// Clients that said hello, by their serial.
+  var sessions: [UInt64: NativeSession] = [:]
+  /// Who watches the host through this loop.
+  private(set) lazy var feed = LoopFeed(self)
   private var waiting: [UInt64: Call] = [:]
   private var callsBegun: UInt64 = 0
   /// Read by the accepting loop to choose the loop with the fewest.
   let connectionCount = Atomic<Int>(0)
-  private let peers: LoopDirectory
+  let peers: LoopDirectory
   private var throttles: [String: LogThrottle] = [:]
 
   init(eventLoop: EventLoop, services: HostServices, peers: LoopDirectory) {
@@ -250,7 +258,8 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
     other.post { other.relieveMemory() }
   }
 
-  private func post(_ body: @escaping () -> Void) {
+  /// Runs `body` on this loop, later. Thread: any.
+  func post(_ body: @escaping () -> Void) {
     if eventLoop.isCurrent { return eventLoop.enqueue(.work(body)) }
     eventLoop.submitPastBound(.work(body))
   }
@@ -331,8 +340,11 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
       last.slot = connection.slot
     }
     connectionCount.subtract(1, ordering: .relaxed)
-    if connections.isEmpty { onEmpty?() }
+    emptied()
   }
+
+  /// Tells `onEmpty` when none is left but those who only watch.
+  func emptied() { if connections.count <= feed.watchers.count { onEmpty?() } }
 }
 
 /// The host's loops by number, filled before the first of them starts and never changed after.
@@ -345,6 +357,7 @@ final class LoopDirectory: @unchecked Sendable {  // Written once, before any ot
   }
 
   subscript(_ index: Int) -> HostLoop { loops[index] }
+  var all: [HostLoop] { loops }
 
   /// Tells the loops what followed from an event in the Core. Thread: any.
   func tell(_ effects: Admission.Effects, log: Log, routing: Routing?) {

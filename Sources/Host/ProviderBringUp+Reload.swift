@@ -35,6 +35,8 @@ extension ProviderBringUp {
     services.metrics.show(renewed.shownProviders)
     services.health.adopt(renewed)
     configuration = wanted
+    services.monitor.providers.show(
+      renewed, quarantined: plugins?.quarantined(of: renewed, for: wanted.providers) ?? [])
     let limits = renewed.providers.map { wanted.limit(of: $0.information) }
     let effects = services.core.configure(wanted.coreSettings(services.principals), providers: limits, now: .now())
     for loop in loops { loop.eventLoop.submitPastBound(.work { loop.adopt(wanted) }) }

@@ -48,6 +48,8 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
     self.registry = registry
     services.metrics.show(registry.shownProviders)
     services.health.adopt(registry)
+    services.monitor.providers.show(
+      registry, quarantined: plugins.quarantined(of: registry, for: configuration.providers))
     let information = registry.providers.map(\.information)
     _ = services.core.configure(
       configuration.coreSettings(services.principals), providers: information.map { configuration.limit(of: $0) },
@@ -179,6 +181,9 @@ final class ProviderBringUp: @unchecked Sendable {  // The directory is confined
       providers: shown.providers, active: shown.active, catalogue: directory.catalogue,
       fallback: loops[0].configuration.fallback, generations: shown.entries.map(\.generation),
       refusedUpdates: shown.refusedUpdates)
+    services.monitor.providers.serve(
+      shown.active.map { shown.entries[$0].provider },
+      Dictionary(grouping: directory.catalogue.models, by: \.provider).mapValues { $0.map(\.id) })
     published = published.filter { !$0.isGone } + [RetiredInstances.WeakRouting(routing)]
     let left = LoopCountdown(loops.count)
     for loop in loops {

@@ -153,6 +153,8 @@ extension Setting<Configuration.Listener> {
       }
     }.showing { root in
       ConfigurationReader.words(names.filter { root[keyPath: keyPath].contains($0.service) }.map(\.name))
+    }.viewed { root in
+      .array(names.filter { root[keyPath: keyPath].contains($0.service) }.map { .string($0.name) })
     }
   }
 }
@@ -177,6 +179,7 @@ extension Setting<ProviderSettings> {
         return model
       }
     }.showing { "\($0[keyPath: keyPath].map(\.id))" }
+      .viewed { .array($0[keyPath: keyPath].map { ConfigurationSchema.model.view(of: $0) }) }
   }
 
   /// An object that is handed on as JSON.
@@ -196,5 +199,6 @@ extension Setting<ProviderSettings> {
       }
       root[keyPath: keyPath] = text
     }.showing { $0[keyPath: keyPath] }
+      .viewed { (try? JSONValue(parsing: $0[keyPath: keyPath])).map(ConfigurationView.withoutSecrets) }
   }
 }

@@ -9,7 +9,7 @@ extension Setting {
     let facts = Self.countFacts(key, range, unit, reason, standard: "\(Root.blank[keyPath: keyPath])")
     return Setting(facts) { reader, node, path, root in
       if let count = reader.count(node, path, facts, range) { root[keyPath: keyPath] = count }
-    }.showing { "\($0[keyPath: keyPath])" }
+    }.showing { "\($0[keyPath: keyPath])" }.viewed { .integer(Int64($0[keyPath: keyPath])) }
   }
 
   /// A count that is absent by default.
@@ -21,6 +21,7 @@ extension Setting {
     return Setting(facts) { reader, node, path, root in
       if let count = reader.count(node, path, facts, range) { root[keyPath: keyPath] = count }
     }.showing { $0[keyPath: keyPath].map { "\($0)" } }
+      .viewed { $0[keyPath: keyPath].map { .integer(Int64($0)) } }
   }
 
   private static func countFacts(
@@ -43,6 +44,7 @@ extension Setting {
     return Setting(facts) { reader, node, path, root in
       if let milliseconds = reader.milliseconds(node, path, facts, range) { root[keyPath: keyPath] = milliseconds }
     }.showing { ConfigurationReader.seconds($0[keyPath: keyPath]) }
+      .viewed { .double(Double($0[keyPath: keyPath]) / 1000) }
   }
 
   static func flag(_ key: String, _ keyPath: any WritableKeyPath<Root, Bool> & Sendable, _ reason: String) -> Setting {
@@ -54,7 +56,7 @@ extension Setting {
         return
       }
       root[keyPath: keyPath] = flag
-    }.showing { "\($0[keyPath: keyPath])" }
+    }.showing { "\($0[keyPath: keyPath])" }.viewed { .bool($0[keyPath: keyPath]) }
   }
 
   /// One of some words.
@@ -69,6 +71,7 @@ extension Setting {
     return Setting(facts) { reader, node, path, root in
       if let index = reader.choice(node, path, choices.map(\.name)) { root[keyPath: keyPath] = choices[index].value }
     }.showing { root in choices.first { $0.value == root[keyPath: keyPath] }?.name }
+      .viewed { root in choices.first { $0.value == root[keyPath: keyPath] }.map { .string($0.name) } }
   }
 
   static func text(
@@ -79,7 +82,7 @@ extension Setting {
       key, characters, format, reason, standard: ConfigurationReader.quoted(Root.blank[keyPath: keyPath]))
     return Setting(facts) { reader, node, path, root in
       if let text = reader.text(node, path, facts.expected, characters, format) { root[keyPath: keyPath] = text }
-    }.showing { ConfigurationReader.quoted($0[keyPath: keyPath]) }
+    }.showing { ConfigurationReader.quoted($0[keyPath: keyPath]) }.viewed { .string($0[keyPath: keyPath]) }
   }
 
   /// A text that is absent by default.
@@ -91,6 +94,7 @@ extension Setting {
     return Setting(facts) { reader, node, path, root in
       if let text = reader.text(node, path, facts.expected, characters, format) { root[keyPath: keyPath] = text }
     }.showing { $0[keyPath: keyPath].map(ConfigurationReader.quoted) }
+      .viewed { $0[keyPath: keyPath].map(JSONValue.string) }
   }
 
   private static func textFacts(
@@ -116,6 +120,7 @@ extension Setting {
         reader.text(node, path, each, characters, format)
       }
     }.showing { "[" + $0[keyPath: keyPath].map(ConfigurationReader.quoted).joined(separator: ", ") + "]" }
+      .viewed { .array($0[keyPath: keyPath].map(JSONValue.string)) }
   }
 
   /// A token or key of at least `characters` characters.
@@ -133,6 +138,7 @@ extension Setting {
       let secret = load(root)
       return [ShownSetting(path: path, value: secret == nil ? nil : "a secret", secret: secret)]
     }
+    setting.view = { load($0) == nil ? nil : ConfigurationView.hidden }
     return setting
   }
 }

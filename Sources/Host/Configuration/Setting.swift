@@ -63,6 +63,9 @@ struct Setting<Root: Configurable>: Sendable {
   /// The values of a root, by their paths below `path`.
   var show: @Sendable (Root, _ path: String) -> [ShownSetting] = { _, _ in [] }
 
+  /// The value of a root as the operator may see it, secrets hidden; nil: absent.
+  var view: @Sendable (Root) -> JSONValue? = { _ in nil }
+
   init(_ facts: SettingFacts, read: @escaping Read) {
     self.facts = facts
     self.read = read
@@ -72,6 +75,13 @@ struct Setting<Root: Configurable>: Sendable {
   func showing(_ value: @escaping @Sendable (Root) -> String?) -> Setting {
     var copy = self
     copy.show = { root, path in [ShownSetting(path: path, value: value(root))] }
+    return copy
+  }
+
+  /// How the value looks in the configuration in force.
+  func viewed(_ value: @escaping @Sendable (Root) -> JSONValue?) -> Setting {
+    var copy = self
+    copy.view = value
     return copy
   }
 
@@ -171,6 +181,7 @@ extension Setting {
       key: key, shape: .object(settings.map(\.facts)), expected: "an object", reason: reason)
     var object = Setting(facts) { reader, node, path, root in reader.readObject(settings, node, path, into: &root) }
     object.show = { root, path in settings.flatMap { $0.show(root, "\(path).\($0.facts.key)") } }
+    object.view = { settings.view(of: $0) }
     return object
   }
 
@@ -190,6 +201,7 @@ extension Setting {
       guard let element = root[keyPath: keyPath] else { return [] }
       return settings.flatMap { $0.show(element, "\(path).\($0.facts.key)") }
     }
+    optional.view = { root in root[keyPath: keyPath].map { settings.view(of: $0) } }
     return optional
   }
 
@@ -214,6 +226,7 @@ extension Setting {
         settings.flatMap { $0.show(element, "\(path)[\(index)].\($0.facts.key)") }
       }
     }
+    list.view = { root in .array(root[keyPath: keyPath].map { settings.view(of: $0) }) }
     return list
   }
 }

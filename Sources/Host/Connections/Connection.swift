@@ -90,6 +90,8 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   }
 
   var isOpen: Bool { state == .open }
+  /// Whether it speaks TLS.
+  var isSecure: Bool { if case .secured = transport { true } else { false } }
   /// Bytes that came and that the handler has not taken.
   var unreadBytes: Int { inbound.count }
 

@@ -30,6 +30,13 @@ final class HTTPAnswer {
   /// Whether nothing was said yet.
   var isAwaited: Bool { if case .awaited = state { true } else { false } }
 
+  /// Who asks.
+  var peer: SocketAddress { front?.connection.peer ?? .unix }
+  /// Whether the connection speaks TLS.
+  var isSecure: Bool { front?.connection.isSecure ?? false }
+  /// Whether the client has not taken all that was written.
+  var hasBacklog: Bool { front.map { !$0.connection.outbound.isEmpty } ?? false }
+
   /// The whole answer. To HEAD its body is not sent.
   func send(_ reply: HTTPReply) {
     guard case .awaited = state, let front else { return }
@@ -46,10 +53,12 @@ final class HTTPAnswer {
   }
 
   /// Begins an answer of unknown length: in chunks, or to HTTP/1.0 until the connection ends.
-  func begin(status: Int, contentType: String, headers: [(String, String)] = []) {
+  ///
+  /// - Parameter closes: the connection ends after it.
+  func begin(status: Int, contentType: String, headers: [(String, String)] = [], closes: Bool = false) {
     guard case .awaited = state, let front else { return }
     let framing: HTTPResponse.Framing = head.minorVersion >= 1 ? .chunked : .untilClose
-    let persistence = persistence(closes: framing == .untilClose, isWhole: false)
+    let persistence = persistence(closes: closes || framing == .untilClose, isWhole: false)
     state = .begun(framing, persistence)
     HTTPResponse.begin(
       status: status, headers: Self.common(requestID) + [("Content-Type", contentType)] + headers, framing: framing,

@@ -22,6 +22,7 @@ struct Route {
   static func at(_ path: String, of services: Configuration.Services) -> Route? {
     if services.contains(.health), let route = HealthFace.route(at: path) { return route }
     if services.contains(.metrics), let route = MetricsFace.route(at: path) { return route }
+    if services.contains(.monitor), let route = MonitorFace.route(at: path) { return route }
     if services.contains(.monitor), path == "/" { return Route { .reply(StatusPage(loop: $1).reply) } }
     return nil
   }

@@ -127,6 +127,20 @@ extension PluginHost {
   /// Versions of one plugin in one process (docs/decisions/0021-hot-swap.md).
   private static let generationsLimit = 4
 
+  /// The providers that could not be made because their plugin is in quarantine. Thread: any but a loop.
+  func quarantined(of registry: ProviderRegistry, for providers: [ProviderSettings]) -> Set<String> {
+    let refused = registry.refusedProviders.map(\.id).filter { id in
+      guard let plugin = plugin(of: id, providers, registry.scan) else { return false }
+      return (try? quarantine.entry(of: plugin.sha256)) ?? nil != nil
+    }
+    return Set(refused)
+  }
+
+  /// The plugin file that a provider would be made of; nil: there is none.
+  func plugin(of id: String, _ providers: [ProviderSettings], _ scan: PluginScan) -> FoundPlugin? {
+    scan.offer(of: providers.first { $0.id == id }?.plugin ?? id)?.plugin
+  }
+
   /// Whether it was in quarantine, and its file no longer is.
   func isRenewable(_ provider: any HostedProvider) -> Bool {
     guard provider.isSpent else { return false }

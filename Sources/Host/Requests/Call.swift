@@ -65,6 +65,8 @@ final class Call: ProviderCallSink, TimerTarget {
   private var isWaiting = false
   private var cancelMessage = ""
   private var cancelReason = ProviderCancelReason.client
+  /// What happened, for the operator; nil: it has ended.
+  private var record: CallRecord?
 
   init(plan: consuming CallPlan, routing: Routing, face: any CallFace, loop: HostLoop) {
     let total = plan.total
@@ -80,6 +82,7 @@ final class Call: ProviderCallSink, TimerTarget {
     machine = CallMachine(
       clocks: loop.clockLimits(total: total), policy: policy, models: modelCount,
       queueNanoseconds: loop.queueNanoseconds, now: receivedAt)
+    record = loop.records.begin(receivedAt: receivedAt)
   }
 
   deinit {
@@ -116,6 +119,7 @@ final class Call: ProviderCallSink, TimerTarget {
     openedAt = .now()
     let action = machine.granted(now: openedAt)
     guard action != .nothing else { return loop.release(permit, .neutral) }
+    record?.mark(.admitted, now: openedAt)
     queuedNanoseconds = openedAt.nanoseconds(since: plan.receivedAt)
     requests?.waited(nanoseconds: queuedNanoseconds)
     self.permit = consume permit
@@ -139,10 +143,12 @@ final class Call: ProviderCallSink, TimerTarget {
       self.permit = consume permit
       openedAt = .now()
       if !hasWaited { loop.meter?.observe(.admit, openedAt.nanoseconds(since: plan.receivedAt)) }
+      record?.mark(.admitted, now: openedAt)
       perform(machine.admitted(now: openedAt))
     case .queued:
       isWaiting = true
       hasWaited = true
+      record?.mark(.queued, model.providerID, now: loop.now)
       loop.wait(self)
       perform(machine.queued(now: loop.now))
     case .refused(let refusal): perform(machine.refused(refusal))
@@ -161,7 +167,9 @@ final class Call: ProviderCallSink, TimerTarget {
   private func perform(_ action: CallMachine.Action) {
     switch action {
     case .nothing: break
-    case .ask: ask()
+    case .ask(let model):
+      if model > 0 { markFallback() }
+      ask()
     case .open: open()
     case .move: move()
     case .wait: arm(at: machine.wake)
@@ -175,12 +183,14 @@ final class Call: ProviderCallSink, TimerTarget {
   private func open() {
     let isFirst = machine.attempts == 1
     if isFirst {
+      record?.mark(.opened, model.providerID, now: openedAt)
       disarm()
       face?.callAccepted(self)
       if machine.hasEnded { return }
     } else {
       loop.core.countAttempt(provider: model.provider)
       countUsage()
+      record?.mark(.retry, "try \(machine.attempts), \(model.providerID)", now: loop.now)
       answer = CallAnswer()
       phase = .waiting
     }
@@ -227,7 +237,12 @@ final class Call: ProviderCallSink, TimerTarget {
     body = [UInt8](borrowedBody)
   }
 
+  private func markFallback() {
+    record?.mark(.fallback, "\(model.id) of \(model.providerID)", now: loop.now)
+  }
+
   private func move() {
+    markFallback()
     let provider = model.provider
     guard let lease = permit?.lease, let effects = loop.core.transfer(lease, to: provider, now: loop.now) else {
       return perform(machine.moved(false, now: loop.now))
@@ -243,6 +258,7 @@ final class Call: ProviderCallSink, TimerTarget {
     guard !machine.hasEnded else { return }
     cancelMessage = message
     cancelReason = reason
+    record?.mark(.cancel, message, now: loop.now)
     perform(machine.cancelled())
   }
 
@@ -254,6 +270,7 @@ final class Call: ProviderCallSink, TimerTarget {
     guard isPaused else { return }
     isPaused = false
     machine.resumed(now: loop.now)
+    record?.mark(.resumed, now: loop.now)
     rearm()
     if case .open(let id) = attempt { provider?.resume(id, on: loop.eventLoop) }
   }
@@ -271,6 +288,7 @@ final class Call: ProviderCallSink, TimerTarget {
     case .delta:
       phase = event.kind == .reasoning ? .thinking : .answering
       machine.answered(now: loop.now)
+      record?.chunk(now: loop.now)
       if !body.isEmpty { body = [] }
       rearm()
       countPiece()
@@ -280,13 +298,16 @@ final class Call: ProviderCallSink, TimerTarget {
       if !face.callDelta(self, sequence: sequence, event), !isPaused {
         isPaused = true
         machine.paused(now: loop.now)
+        record?.mark(.paused, now: loop.now)
       }
       return isPaused ? .pause : .proceed
     }
   }
 
   func providerPhase(_ phase: ProviderPhase) {
-    if self.phase == .waiting { self.phase = .connected }
+    guard self.phase == .waiting else { return }
+    self.phase = .connected
+    record?.mark(.connected, now: loop.now)
   }
 
   func providerDone(_ end: ProviderEnd) {
@@ -315,6 +336,10 @@ final class Call: ProviderCallSink, TimerTarget {
       loop.tell(report.effects)
     }
     let action = machine.failed(facts, isAvailable: isAvailable, now: loop.now, random: loop.nextRandom())
+    switch action {
+    case .wait, .move: record?.mark(.attemptFailed, failure.message, now: loop.now)
+    default: break
+    }
     guard case .move = action else { return perform(action) }
     // Not from inside the plugin that has just failed.
     loop.eventLoop.enqueue(.work { [self] in if machine.state == .moving { perform(action) } })
@@ -322,8 +347,7 @@ final class Call: ProviderCallSink, TimerTarget {
 
   /// The clock of the first token ran out: this try is stopped, and another may follow.
   private func abortAttempt() {
-    if case .open(let id) = attempt { provider?.release(id, reason: .deadline, on: loop.eventLoop) }
-    attempt = .none
+    releaseAttempt(.deadline)
     attemptFailed(ProviderFailure(status: ProviderStatus.timeout, message: "no answer in time"))
   }
 
@@ -359,13 +383,21 @@ final class Call: ProviderCallSink, TimerTarget {
     timerDue = .never
   }
 
+  /// The provider is not listened to any longer.
+  private func releaseAttempt(_ reason: ProviderCancelReason) {
+    if case .open(let id) = attempt {
+      provider?.release(id, reason: reason, on: loop.eventLoop)
+      record?.mark(.abortedUpstream, "\(reason)", now: .now())
+    }
+    attempt = .none
+  }
+
   // MARK: - The end
 
   private func endFaulty(_ fault: String) {
     guard !hasEnded else { return }
     self.fault = nil
-    if case .open(let id) = attempt { provider?.release(id, reason: .stop, on: loop.eventLoop) }
-    attempt = .none
+    releaseAttempt(.stop)
     var failure = ProviderFailure(status: ProviderStatus.badResponse, message: fault)
     failure.isRetryable = false
     attemptFailed(failure)
@@ -384,11 +416,9 @@ final class Call: ProviderCallSink, TimerTarget {
         verdict = .failure(retryAfterNanoseconds: 0)
       }
     }
-    if case .open(let id) = attempt {
-      provider?.release(id, reason: reason, on: loop.eventLoop)
-      if conclusion == .cancelled { countCancel() }
-    }
-    attempt = .none
+    let wasOpen = if case .open = attempt { true } else { false }
+    releaseAttempt(reason)
+    if wasOpen, conclusion == .cancelled { countCancel() }
     if isWaiting { loop.stopWaiting(self, provider: model.provider) }
     isWaiting = false
     loop.remove(self)
@@ -404,6 +434,7 @@ final class Call: ProviderCallSink, TimerTarget {
     count(ending, isRefused: isRefused)
     if let held { loop.release(held, verdict) }
     loop.logEnd(of: self, isTimeout: ending.error?.code == .timeout, hadPermit: hadPermit)
+    keepRecord(outcome: isRefused ? "refused" : ending.outcome.rawValue, ending)
     guard let face = face.take() else { return }
     if !isRefused {
       face.callEnded(self, ending)
@@ -465,5 +496,32 @@ final class Call: ProviderCallSink, TimerTarget {
     {
       requests.perToken(nanoseconds: endedAt.nanoseconds(since: firstPieceAt) / (usage.outputTokens - 1))
     }
+  }
+
+  private func keepRecord(outcome: String, _ ending: CallEnding) {
+    guard let record = record.take() else { return }
+    loop.records.end(record, summary(of: record, .ended(outcome: outcome, error: ending.error, at: endedAt)))
+  }
+
+  // MARK: - For the operator
+
+  /// What it is doing; nil: it has ended.
+  var summary: CallSummary? {
+    guard let record else { return nil }
+    return summary(of: record, .live(phase: isWaiting ? "queued" : phase.rawValue, isPaused: isPaused))
+  }
+
+  /// nil: it has ended.
+  var timeline: CallTimeline? {
+    guard let record, let summary else { return nil }
+    return CallTimeline(summary: summary, entries: record.entries, gaps: record.lastGaps)
+  }
+
+  private func summary(of record: CallRecord, _ state: CallSummary.State) -> CallSummary {
+    CallSummary(
+      ticket: ticket, id: plan.requestID, session: plan.session, principal: plan.principal, model: model,
+      tool: plan.name, attempts: attempts, receivedAt: plan.receivedAt, queuedNanoseconds: queuedNanoseconds,
+      firstTokenAt: record.firstTokenAt, lastChunkAt: record.lastChunkAt, chunks: record.chunks,
+      maxGapMicroseconds: record.maxGapMicroseconds, state: state)
   }
 }

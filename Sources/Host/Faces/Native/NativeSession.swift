@@ -36,6 +36,7 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
   private let known: Principals.Principal?
   private var state = State.fresh
   private var life: SessionLife
+  private var openedAt = Instant.never
   /// What runs or waits, in the order it came; at most the session's limit.
   var calls = SessionCalls<Call>()
 
@@ -109,7 +110,10 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
     case .sessions: return refuse(.sessionLimit)
     case .principalSessions: return refuse(.principalSessionLimit)
     }
-    state = .ready(Identity(number: number, serial: loop.nextSessionSerial(), principal: principal))
+    let identity = Identity(number: number, serial: loop.nextSessionSerial(), principal: principal)
+    state = .ready(identity)
+    openedAt = loop.now
+    loop.sessions[identity.serial] = self
     life.heard(now: loop.now)
     link.connection.becameKnown()
     let id = SessionID.make()
@@ -205,7 +209,17 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
     if case .awaiting(let timer) = previous { _ = loop.eventLoop.cancel(timer) }
     cancelAll(.client, message: "The client left")
     guard case .ready(let identity) = previous else { return }
+    loop.sessions[identity.serial] = nil
     // What was kept for it is out of reach, and goes with its age.
     loop.core.closeSession(identity.number, principal: identity.principal?.index)
+  }
+
+  /// For the operator; nil: it is none yet, or no more.
+  var summary: SessionSummary? {
+    guard case .ready(let identity) = state else { return nil }
+    return SessionSummary(
+      number: identity.number, serial: identity.serial, principal: identity.principal?.name,
+      peer: link.connection.peer, openedAt: openedAt, heardAt: life.heardAt, inFlight: calls.entries.count,
+      isCongested: link.connection.isCongested)
   }
 }

@@ -84,6 +84,12 @@ final class Principals: Sendable {
     entries.withLock { !$0[principal.index].isRemoved && $0[principal.index].role == principal.role }
   }
 
+  /// Whether a login's principal is still configured, with the token that it was got with.
+  func accepts(_ login: Logins.Login) -> Bool {
+    guard knows(login.principal) else { return false }
+    return entries.withLock { Self.equal($0[login.principal.index].digest, login.tokenDigest) }
+  }
+
   /// Changes the token of `principal` from `old` to `new`.
   func rotate(_ principal: Principal, from old: String, to new: String) -> Rotation {
     let oldDigest = Self.digest(of: old)
