@@ -47,6 +47,7 @@ package final class Host {
     services = HostServices(
       configuration: configuration, log: log, core: core, principals: principals, version: Version.current,
       loopCount: max(1, configuration.loops))
+    services.monitor.actions.open { [control] in control.wake() }
   }
 
   /// Runs until a signal ends it. Returns the exit status.
@@ -77,6 +78,7 @@ package final class Host {
     waitForStop(
       providers, LeaseRecovery(core: services.core, loops: directory, log: log) { providers.name(ofProvider: $0) },
       socket, files)
+    services.monitor.actions.close()
     socket?.close()
     observer.stopping()
     drain(loops)
@@ -179,7 +181,9 @@ package final class Host {
       case .reload: _ = reload(providers, updates)
       case .request: socket?.answer(now: .now()) { perform($0, providers, updates) }
       case .changed: files?.note(now: .now())
-      case .woken: updates.step()
+      case .woken:
+        updates.step()
+        if performActions(providers, updates) { return updates.stop() }
       case .timeout: break
       }
       let now = Instant.now()

@@ -305,7 +305,9 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
     connection.peer = peer
     connection.wasRefused = refusal != nil
     let front = { [self] in
-      HTTPFront(connection: connection, responder: HTTPRouter(loop: self, serves: serves, refusal: refusal))
+      HTTPFront(
+        connection: connection,
+        responder: HTTPRouter(loop: self, serves: serves, refusal: refusal, isSecure: identity != nil))
     }
     do {
       try connection.start(identity == nil ? front() : TLSGreeting(connection: connection, next: front))

@@ -1,4 +1,5 @@
 import Bytes
+import Decisions
 import Glibc
 import Wire
 
@@ -32,6 +33,8 @@ final class HTTPAnswer {
 
   /// Who asks.
   var peer: SocketAddress { front?.connection.peer ?? .unix }
+  /// By which its attempts are counted; nil: it has none.
+  var address: Census.Address? { front?.connection.address }
   /// Whether the connection speaks TLS.
   var isSecure: Bool { front?.connection.isSecure ?? false }
   /// Whether the client has not taken all that was written.

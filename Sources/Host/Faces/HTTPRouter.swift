@@ -10,8 +10,11 @@ final class HTTPRouter: HTTPResponder {
   let serves: Configuration.Services
   /// A connection limit that was reached: who asks for a WebSocket is told with a close frame.
   let refusal: Census.Refusal?
+  /// Whether its connection speaks TLS.
+  private let isSecure: Bool
 
-  init(loop: HostLoop, serves: Configuration.Services, refusal: Census.Refusal?) {
+  init(loop: HostLoop, serves: Configuration.Services, refusal: Census.Refusal?, isSecure: Bool = false) {
+    self.isSecure = isSecure
     self.loop = loop
     self.serves = serves
     self.refusal = refusal
@@ -23,7 +26,10 @@ final class HTTPRouter: HTTPResponder {
       return .reply(.refused(403, "the Host header is not an IP address, localhost or one of auth.hosts"))
     }
     let route = Route.at(head.path, of: serves)
-    guard route?.isForAnyOrigin == true || Origin.isAllowed(head.headers.all("origin"), allowed: auth.origins) else {
+    guard
+      route?.isForAnyOrigin == true || Origin.isAllowed(head.headers.all("origin"), allowed: auth.origins)
+        || (route != nil && isOwnPage(head))
+    else {
       return .reply(.refused(403, "the Origin header is not one of auth.origins"))
     }
     switch WebSocketHandshake.check(head) {
@@ -32,6 +38,14 @@ final class HTTPRouter: HTTPResponder {
       return .reply(.refused(status, reason, headers: headers.map { ($0.name, $0.value) }))
     case .notAnUpgrade: return finished(plainDecision(head, route), head, route)
     }
+  }
+
+  /// A page that this listener served asks for something beside it. A WebSocket is for configured origins only.
+  private func isOwnPage(_ head: HTTPRequestHead) -> Bool {
+    head.headers["upgrade"] == nil
+      && head.headers.all("origin").allSatisfy {
+        Origin.isSame($0, host: head.headers["host"] ?? "", isSecure: isSecure)
+      }
   }
 
   /// A reply with the headers that every one of them has.
@@ -58,11 +72,7 @@ final class HTTPRouter: HTTPResponder {
     guard route.allows(head.method) else {
       return .reply(.error(405, "only \(route.allowed) are answered here", headers: allow))
     }
-    guard isAuthorized(head, for: route.access) else {
-      let who = route.access == .admin ? "an admin" : "a viewer or admin"
-      return .reply(
-        .refused(401, "a bearer token of \(who) is needed", headers: [("WWW-Authenticate", "Bearer")]))
-    }
+    if let refusal = denial(head, of: route.access) { return .reply(refusal) }
     return route.answer(head, loop)
   }
 
@@ -104,12 +114,14 @@ final class HTTPRouter: HTTPResponder {
     ]
   }
 
-  private func isAuthorized(_ head: HTTPRequestHead, for access: Route.Access) -> Bool {
-    let principals = loop.services.principals
-    if access == .open || principals.isOpen { return true }
-    guard let tokens = try? PresentedTokens(head), let principal = try? tokens.principal(of: principals) else {
-      return false
+  /// nil: whoever asks may.
+  private func denial(_ head: HTTPRequestHead, of access: Route.Access) -> HTTPReply? {
+    if access == .open { return nil }
+    guard let caller = Caller(head, loop.services) else {
+      let who = access == .admin ? "an admin" : "a viewer or admin"
+      return .refused(401, "a bearer token of \(who) is needed", headers: [("WWW-Authenticate", "Bearer")])
     }
-    return principal.role == .admin || (access == .viewer && principal.role == .viewer)
+    guard access == .admin, !caller.mayOperate else { return nil }
+    return .refused(403, "\(caller.principal?.name ?? "") is no admin")
   }
 }

@@ -3,11 +3,20 @@ import Bytes
 /// One event of the feed, laid out as `text/event-stream` has it (WHATWG HTML §9.2).
 struct FeedEvent: Sendable {
   /// For who knows what was before.
-  var text: [UInt8]
-  /// For who begins; the same unless the event tells differences only.
-  var whole: [UInt8]
+  let text: [UInt8]
   /// Whether it says other things than the frame before.
-  var isNew = true
+  let isNew: Bool
+  /// Lays it out for who begins; nil: the same.
+  private let makeWhole: (@Sendable () -> [UInt8])?
+
+  init(text: [UInt8], isNew: Bool = true, whole: (@Sendable () -> [UInt8])? = nil) {
+    self.text = text
+    self.isNew = isNew
+    makeWhole = whole
+  }
+
+  /// For who begins.
+  var whole: [UInt8] { makeWhole?() ?? text }
 
   /// - Parameter write: the JSON; it has no line breaks, since JSON text escapes them.
   static func text(_ name: StaticString, _ write: (inout ByteBuffer) -> Void) -> [UInt8] {

@@ -23,13 +23,23 @@ final class Logins: Sendable {
     var until: Instant
   }
 
+  /// Failures of one address in a minute.
+  static let failuresLimit = 5
+
+  private let attempts = Mutex(AttemptGuard(limit: failuresLimit, windowNanoseconds: 60_000_000_000))
   /// Oldest first.
   private let logins = Mutex<[Login]>([])
   /// Proof that a request was made by a page of ours is derived from it (`formToken`).
   private let secret = SessionID.make()
 
+  /// nil: a token may be tried; else the nanoseconds until one may.
+  func mayTry(_ address: Census.Address?, now: Instant) -> UInt64? {
+    attempts.withLock { $0.take(address, now: now) }
+  }
+
   /// Lets a browser in; answers its cookie.
-  func begin(_ principal: Principals.Principal, token: String, now: Instant) -> String {
+  func begin(_ principal: Principals.Principal, token: String, from address: Census.Address?, now: Instant) -> String {
+    attempts.withLock { $0.succeeded(address) }
     let cookie = String(decoding: SessionID.make(), as: UTF8.self)
     let login = Login(
       digest: Self.digest(of: cookie), principal: principal, tokenDigest: Self.digest(of: token),

@@ -1,5 +1,6 @@
 import Bytes
 import Decisions
+import JSON
 import Synchronization
 
 /// What the page is fed from, as far as all loops share it.
@@ -11,7 +12,10 @@ final class Monitor: Sendable {
   let seats = WatcherSeats()
   let providers = ProviderBoard()
   let logins = Logins()
+  let actions = ActionQueue()
+  private let pace = Mutex(AttemptGuard(limit: 30, windowNanoseconds: 60_000_000_000))
   private let shown: Mutex<ShownConfiguration>
+  private let healthSource = Mutex<(@Sendable () -> JSONValue)?>(nil)
 
   init(_ configuration: Configuration) {
     shown = Mutex(ShownConfiguration(configuration: configuration, loadedAt: WallClock().present, number: 0))
@@ -19,6 +23,15 @@ final class Monitor: Sendable {
 
   /// The configuration in force, as it was last loaded.
   var configuration: ShownConfiguration { shown.withLock { $0 } }
+
+  /// nil: another action may be asked for; else the nanoseconds until one may.
+  func mayAct(now: Instant) -> UInt64? { pace.withLock { $0.take(nil, now: now) } }
+
+  /// From now on the feed tells what `source` says of the host's health; it is called on loop 0 and must not wait.
+  func tellHealth(_ source: @escaping @Sendable () -> JSONValue) { healthSource.withLock { $0 = source } }
+
+  /// The body of `/health`; nil: nobody reports it.
+  func health() -> JSONValue? { healthSource.withLock { $0 }.map { $0() } }
 
   /// Another configuration is in force.
   func show(_ configuration: Configuration) {

@@ -64,4 +64,9 @@ public enum Origin {
   public static func isAllowed(_ origins: [String], allowed: [String]) -> Bool {
     origins.allSatisfy { origin in allowed.contains { HTTPText.equalsWithoutCase($0, origin) } }
   }
+
+  /// Whether a page with this origin was served by the host itself, which the request names as `host`.
+  public static func isSame(_ origin: String, host: String, isSecure: Bool) -> Bool {
+    !host.isEmpty && HTTPText.equalsWithoutCase(origin, (isSecure ? "https://" : "http://") + host)
+  }
 }
