@@ -13,7 +13,7 @@ VENV := .build/venv
 BENCH_VENV := .build/venv-bench
 CONFORMANCE_VENV := .build/venv-conformance
 
-.PHONY: help build run simulate mutants test test-long million conformance fuzz fuzz-corpus fuzz-mutants tsan asan sanitize lint format bench bench-short hostile scaffold aged install clean
+.PHONY: help build run simulate mutants test test-long million conformance fuzz fuzz-corpus fuzz-mutants tsan asan sanitize lint format bench bench-short hostile scaffold page pictures aged install clean
 .DEFAULT_GOAL := build
 
 help: ## print this list
@@ -115,6 +115,13 @@ hostile: build ## thousands of hostile peers of each kind, and what a client tha
 
 scaffold: ## write anew what `patchbay plugin new` carries, after a change of Examples or of the header
 	$(PYTHON) Examples/embed.py
+
+page: ## write anew the Swift file that carries the monitor page, after a change of its assets
+	$(PYTHON) Sources/Host/Faces/Page/embed.py
+
+pictures: $(VENV)/installed ## take the pictures of docs/page anew; needs chromium and pngquant
+	PATCHBAY_PICTURES=docs/page $(VENV)/bin/python -m pytest Tests/EndToEndTests/test_page.py -k test_pictures
+	pngquant --force --ext .png --strip --speed 1 128 docs/page/*.png
 
 install: build ## lay out DESTDIR+PREFIX: runs on a machine without a toolchain
 	install -D -m 0755 $(BUILD)/patchbay $(DESTDIR)$(PREFIX)/bin/patchbay

@@ -23,8 +23,10 @@ let pluginLinkerSettings: [LinkerSetting] = [
   ])
 ]
 
-func library(_ name: String, dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
-  .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+func library(
+  _ name: String, dependencies: [Target.Dependency] = [], path: String? = nil, exclude: [String] = []
+) -> Target {
+  .target(name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: settings)
 }
 
 func tests(of name: String, dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
@@ -69,7 +71,9 @@ let package = Package(
     library("Scaffold"),
     library("Decisions"),
     library(
-      "Host", dependencies: ["Decisions", "ProviderContract", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"]),
+      "Host", dependencies: ["Decisions", "ProviderContract", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"],
+      // The page's files reach the module as PageAssets.swift: `make page`.
+      exclude: ["Faces/Page/assets", "Faces/Page/embed.py"]),
     library(
       "ProviderValidator",
       dependencies: ["Host", "ProviderTesting", "ProviderContract", "JSON", "Bytes", "CProviderABI", "CLinux"]),

@@ -44,12 +44,12 @@ ABSOLUTE = re.compile(r"(?<![\w.:/$}])/(?:work|root|home|farm|Users|opt/swift)/"
 INDEX = re.compile(r"--(?:extra-)?index-url|--trusted-host|PIP_INDEX_URL")
 IMPORT = re.compile(r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?import\s+"
                     r"(?:(?:struct|class|enum|func|protocol|typealias|var|let)\s+)?(\w+)")
-TEXT = {".swift", ".c", ".h", ".py", ".sh", ".md", ".json5", ".txt", ".ini", ".map", ""}
+TEXT = {".swift", ".c", ".h", ".py", ".sh", ".md", ".json5", ".txt", ".ini", ".map", ".html", ".css", ".js", ".svg", ""}
 SELF = "Tests/check_repository.py"
 # What fuzzers are fed with: bytes, not text.
 INPUT = re.compile(r"^Tests/Fuzz/\w+/(corpus|regressions)/")
 # Made of files that are checked where they stand.
-GENERATED = "Sources/Scaffold/ScaffoldTemplates.swift"
+GENERATED = ("Sources/Scaffold/ScaffoldTemplates.swift", "Sources/Host/Faces/Page/PageAssets.swift")
 ACCEPTANCE = "docs/acceptance.md"
 OPERATING = "docs/operating.md"
 HOSTILE = "### What hostile peers can and cannot do"
@@ -167,7 +167,7 @@ def acceptance_faults(paths: list[str]):
 
 
 def main() -> int:
-    paths = [path for path in tracked() if pathlib.Path(path).suffix in TEXT and path not in (SELF, GENERATED)
+    paths = [path for path in tracked() if pathlib.Path(path).suffix in TEXT and path not in (SELF, *GENERATED)
              and not INPUT.search(path)]
     faults = [f"{path}:{number}: {fault}" for path in paths for number, fault in file_faults(path)]
     faults += [f"{ACCEPTANCE}:{number}: {fault}" for number, fault in acceptance_faults(paths)]

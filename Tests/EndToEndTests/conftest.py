@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from chromium import Browser, binary
 from fake_upstream import FakeUpstream, provider
 from host import BINARY, PATIENCE, ROOT, Host, configuration
 from provider_builds import install, run
@@ -68,6 +69,16 @@ def start_host(tmp_path, request):
 @pytest.fixture
 def echo_host(start_host):
     return start_host()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium, once per run; each test takes pages of it."""
+    if binary() is None:
+        pytest.skip("chromium is not installed (Debian package chromium)")
+    started = Browser()
+    yield started
+    started.stop()
 
 
 @pytest.fixture

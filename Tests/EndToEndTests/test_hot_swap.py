@@ -6,7 +6,6 @@ import os
 import pathlib
 import shutil
 import subprocess
-import urllib.request
 
 import pytest
 
@@ -53,7 +52,7 @@ def start_watching(start_host, rack, tmp_path, isolation):
         entry = {"id": "versioned", "plugin": "versioned", "isolation": isolation,
                  "settings": {"release": str(tmp_path / "release")}, **settings}
         return start_host(
-            listeners=[{"address": "127.0.0.1:0", "serves": ["websocket", "monitor"]}],
+            listeners=[{"address": "127.0.0.1:0", "serves": ["websocket"]}],
             plugins={"directories": [str(rack)], "watch": True}, providers=[entry],
             limits={"in_flight": 500, "session_in_flight": 500})
 
@@ -161,8 +160,6 @@ async def test_a_bad_version_is_rolled_back_and_the_reason_is_everywhere(start_w
             health = await client.health()
         assert reason in health["providers"]["versioned"]["update_refused"]["reason"]
         assert health["providers"]["versioned"]["generation"] == 1
-    page = urllib.request.urlopen(f"http://{host.address}/").read().decode()
-    assert "update refused" in page and reason in page
     refused = running(host)["refused_updates"]
     assert [update["provider"] for update in refused] == ["versioned"] and reason in refused[0]["reason"]
     shown = command("plugin", "list", "--config", str(host.config))

@@ -23,7 +23,7 @@ struct Route {
     if services.contains(.health), let route = HealthFace.route(at: path) { return route }
     if services.contains(.metrics), let route = MetricsFace.route(at: path) { return route }
     if services.contains(.monitor), let route = MonitorFace.route(at: path) { return route }
-    if services.contains(.monitor), path == "/" { return Route { .reply(StatusPage(loop: $1).reply) } }
+    if services.contains(.monitor), let route = PageFace.route(at: path) { return route }
     return nil
   }
 
