@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -17,6 +18,7 @@ import pytest
 from client import Client, Raw, get_json
 from conftest import PLAIN
 from fake_upstream import provider
+from host import PATIENCE
 from scrape import OPEN_METRICS, Scrape, declared, get
 from test_workers import workers
 
@@ -28,7 +30,7 @@ async def scrape(host, **how) -> Scrape:
     return await asyncio.to_thread(lambda: Scrape.of(host.address, **how))
 
 
-async def scrape_when(host, predicate, what: str, seconds: float = 10) -> Scrape:
+async def scrape_when(host, predicate, what: str, seconds: float = 10 * PATIENCE) -> Scrape:
     """Scrapes until `predicate(scrape)`: each is a turn of the host's loop."""
     deadline = time.monotonic() + seconds
     while not predicate(found := await scrape(host)):
@@ -233,10 +235,17 @@ class Prometheus:
         with urllib.request.urlopen(url, timeout=20) as reply:
             return json.load(reply)["data"]
 
-    def until(self, predicate, what: str, seconds: float = 40) -> None:
-        """Asks again and again: Prometheus announces nothing."""
+    def until(self, predicate, what: str, seconds: float = 40 * PATIENCE) -> None:
+        """Asks again and again: Prometheus announces nothing, and refuses while it starts."""
+        def holds() -> bool:
+            try:
+                return predicate()
+            except urllib.error.HTTPError as refusal:
+                assert refusal.code == 503, refusal
+                return False
+
         deadline = time.monotonic() + seconds
-        while not predicate():
+        while not holds():
             assert time.monotonic() < deadline, f"within {seconds} s not true that {what}:\n{''.join(self.lines[-20:])}"
             time.sleep(0.1)
 
