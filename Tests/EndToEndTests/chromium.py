@@ -22,7 +22,7 @@ import websockets
 from host import PATIENCE
 
 START_SECONDS = 60 * PATIENCE
-WAIT_SECONDS = 20 * PATIENCE
+WAIT_SECONDS = 60 * PATIENCE
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, "Space": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
@@ -74,7 +74,7 @@ class Browser:
     @contextlib.asynccontextmanager
     async def page(self, size: tuple[int, int] = DESKTOP, scheme: str = "light", reduced_motion: bool = True):
         """A page of its own context; at the end, there must be no console error unless the test took it."""
-        async with websockets.connect(self.address, max_size=None, ping_interval=None) as socket:
+        async with websockets.connect(self.address, max_size=None, ping_interval=None, open_timeout=WAIT_SECONDS) as socket:
             page = Page(socket)
             reading = asyncio.create_task(page.read())
             try:

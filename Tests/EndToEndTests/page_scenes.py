@@ -41,14 +41,14 @@ def health(started: float, status: str = "healthy", state: str = "running", aler
 
 
 def live(now: float, name: str, where: str, model: str, age_ms: float, **changes) -> dict:
-    return {"id": name, "session": "9nXctfuTHaoanKsQ5hptm", "principal": "editor", "provider": where, "model": model,
+    return {"id": name, "key": f"0-{name}", "session": 7, "principal": "editor", "provider": where, "model": model,
             "tool": "chat", "phase": "answering", "attempt": 1, "started_at": now - age_ms, "queued_ms": 0.4,
             "first_token_ms": 640.0, "chunks": 40, "last_chunk_ms_ago": 40, "max_gap_ms": 180.0, "is_paused": False,
             **changes}
 
 
 def ended(now: float, name: str, where: str, model: str, ago_ms: float, outcome: str = "complete", **changes) -> dict:
-    return {"id": name, "provider": where, "model": model, "tool": "chat", "outcome": outcome, "code": None,
+    return {"id": name, "key": f"0-{name}", "session": 7, "provider": where, "model": model, "tool": "chat", "outcome": outcome, "code": None,
             "message": None, "started_at": now - ago_ms - 4200, "duration_ms": 4200.0, "first_token_ms": 610.0,
             "chunks": 96, "max_gap_ms": 210.0, "attempts": 1, **changes}
 
@@ -195,8 +195,8 @@ class Scene:
 
     def sessions(self) -> dict:
         started = self.now - 14 * MINUTE
-        rows = [("9nXctfuTHaoanKsQ5hptm-gG1bt5", "editor", "127.0.0.1:51834", 3), ("d7Qm2vK0pR8sT4uW6xY1zA3bC5eF", "importer", "10.1.4.22:40122", 1),
-                ("kL9mN2oP4qR6sT8uV0wX1yZ3aB5c", "editor", "127.0.0.1:51836", 1), ("zZ8yX6wV4uT2sR0qP9oN7mL5kJ3h", "nightly", "10.1.4.31:55210", 0)]
+        rows = [(7, "editor", "127.0.0.1:51834", 3), (9, "importer", "10.1.4.22:40122", 1), (12, "editor", "127.0.0.1:51836", 1),
+                (31, "nightly", "10.1.4.31:55210", 0)]
         return {"total": 4, "sessions": [
             {"id": name, "principal": who, "peer": peer, "since": started + index * 61_000, "in_flight": calls,
              "idle_ms": 0 if calls else 42_000, "is_congested": False} for index, (name, who, peer, calls) in enumerate(rows)]}
@@ -258,11 +258,11 @@ class Scene:
     def furnish(self, feed) -> None:
         """Gives the feed what is asked for apart from events."""
         feed.samples = self.samples
-        feed.requests = {"r-8812": self.timeline(), "r-8809": self.timeline() | {"id": "r-8809"}}
+        feed.requests = {f"0-{name}": self.timeline() | {"id": name, "key": f"0-{name}"} for name in ("r-8812", "r-8809")}
 
     def timeline(self) -> dict:
         gaps = [[640 + 90 * index + (2900 if index > 40 else 0), 90 if index != 41 else 2990] for index in range(1, 64)]
-        return {"id": "r-8812", "session": "9nXctfuTHaoanKsQ5hptm", "principal": "editor", "provider": "kimi", "model": "kimi-k2.6", "tool": "chat",
+        return {"id": "r-8812", "queued_ms": 122.0, "session": 7, "principal": "editor", "provider": "kimi", "model": "kimi-k2.6", "tool": "chat",
                 "outcome": "complete", "code": None, "message": None, "started_at": self.now - 20_000, "duration_ms": 9400.0,
                 "first_token_ms": 640.0, "chunks": 64, "max_gap_ms": 2990.0, "attempts": 2, "gaps": gaps,
                 "events": [{"at_ms": 0, "what": "received", "detail": "chat, 1,204 bytes"}, {"at_ms": 0.1, "what": "queued", "detail": "third of kimi"},

@@ -59,7 +59,7 @@ async def test_what_strangers_write_stays_text(browser):
     scene["metrics"]["values"][series("patchbay_requests_total", provider=evil, model=evil, tool="chat", outcome="complete")] = 41
     timeline = Scene(at).timeline() | {"id": evil, "model": evil, "message": evil, "events": [{"at_ms": 1, "what": evil, "detail": evil}]}
     async with FakeFeed(scene=scene) as feed, browser.page() as page:
-        feed.requests[evil] = timeline
+        feed.requests[f"0-{evil}"] = timeline
         await open_page(page, feed)
         await page.until(f"document.querySelector('#problems-list').textContent.includes({json.dumps(evil)})")
         for selector in ("#provider-cards", "#live", "#recent", "#session-rows", "#changes", "#totals", "#configuration-text", "#who-name"):
@@ -185,7 +185,7 @@ async def test_it_says_that_it_is_stale_after_three_seconds_and_goes_on(browser)
         began = time.monotonic()
         await feed.send("requests", scene.scene()["requests"])
         await page.until("document.body.dataset.feed === 'stale'")
-        assert 2.5 < time.monotonic() - began < 8
+        assert 2.5 < time.monotonic() - began < 20
         assert "Stale: figures are" in await page.text("#stale")
         assert (await page.evaluate("document.title")).startswith("(stale) ")
         scene.turn(now())
@@ -265,7 +265,7 @@ async def test_a_request_opens_its_own_timeline_and_escape_closes_it(browser):
         await page.evaluate("document.querySelector('#recent tr:nth-child(3) a').focus()")
         await page.press("Enter")
         await page.until("document.querySelector('#request-body .events li')")
-        assert await page.evaluate("location.hash") == "#request/r-8809"
+        assert await page.evaluate("location.hash") == "#request/0-r-8809"
         said = await page.text("#request-body")
         assert "Attempt failed" in said and "HTTP 429: too many requests" in said and "2.99 s" in said
         assert await page.evaluate("document.querySelectorAll('.waterfall .gap-bar').length") == 63

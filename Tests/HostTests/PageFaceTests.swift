@@ -25,12 +25,13 @@ struct PageFaceTests {
     return (head, client.rest().text)
   }
 
-  @Test func `what the host carries is what stands in assets: run make page after a change`() throws {
+  @Test func `what the host carries is what stands in assets`() throws {
     let paths = PageAssets.all.keys.sorted()
     #expect(Set(["/", "/page.js", "/page.css", "/icon.svg"]).isSubset(of: paths))
     for path in paths {
       let text = try contents(of: path == "/" ? "index.html" : String(path.dropFirst()))
-      #expect(PageAssets.all[path]?.text == text, "\(path)")
+      let isCarried = PageAssets.all[path]?.text == text
+      #expect(isCarried, "\(path) has changed; run `make page`")
     }
   }
 
@@ -38,7 +39,8 @@ struct PageFaceTests {
     let all = PageAssets.all.values.map(\.text).joined()
     for path in PageAssets.all.keys where path.hasPrefix("/page/") {
       let name = try #require(path.split(separator: "/").last)
-      #expect(all.contains("/\(name)\""), "\(path) is asked for by none of them")
+      let isNamed = all.contains("/\(name)\"")
+      #expect(isNamed, "\(path) is asked for by none of them")
     }
     let script = try #require(PageAssets.all["/page.js"]).text
     for line in script.split(separator: "\n") where line.hasPrefix("import ") {
@@ -54,7 +56,8 @@ struct PageFaceTests {
   ])
   func `a file comes with its type, a tag and a strict policy`(path: String, type: String) throws {
     let (head, body) = try ask(path)
-    #expect(head.status == 200 && body == PageAssets.all[path]?.text)
+    let isWhole = body == PageAssets.all[path]?.text
+    #expect(head.status == 200 && isWhole)
     #expect(head.headers["content-type"] == type)
     #expect(head.headers["cache-control"] == "no-cache")
     #expect(head.headers["x-content-type-options"] == "nosniff")
@@ -85,7 +88,9 @@ struct PageFaceTests {
     let (head, body) = try ask("/page.css", method: method)
     #expect(head.status == status)
     #expect(status == 405 || body.isEmpty)
-    if method == "HEAD" { #expect(head.headers["content-length"] == "\(PageAssets.all["/page.css"]?.text.utf8.count ?? 0)") }
+    if method == "HEAD" {
+      #expect(head.headers["content-length"] == "\(PageAssets.all["/page.css"]?.text.utf8.count ?? 0)")
+    }
   }
 
   @Test(arguments: ["/page", "/page/", "/page/none.js", "/index.html", "/assets/page.js", "//page.js", "/page.js/"])

@@ -342,7 +342,7 @@ export class Access {
 }
 
 """##),
-"/page/charts.js": Asset(type: "text/javascript; charset=utf-8", tag: #""36a4681c303e6f4428e3cb01c8166170""#, text: ##"""
+"/page/charts.js": Asset(type: "text/javascript; charset=utf-8", tag: #""666252b3275e0a74d336b7f98f34cd0f""#, text: ##"""
 // Draws lines and stacked areas over time into SVG. The readout below a chart follows the pointer or the arrow keys.
 
 import { draw, keep, make, setAll, text } from "./dom.js";
@@ -414,7 +414,7 @@ export class Chart {
   }
 
   /**
-   * Shows `series`, each `{ key, name, tone, isFaint, points: [[ms, value or null], …] }`, from `from` to `to`.
+   * Shows `series`, each `{ key, name, tone, isFaint, points: [[ms, value], …] }`, from `from` to `to`.
    *
    * A hole wider than `step` × 2.5 breaks a line. `marks` are `{ at, tone }`: something changed then.
    */
@@ -489,7 +489,6 @@ export class Chart {
       let d = "";
       let before = null;
       for (const [at, value] of one.points) {
-        if (value === null) continue;
         const isBreak = before === null || at - before > this.data.step * 2.5;
         d += `${isBreak ? "M" : "L"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`;
         // A point alone is a dot.
@@ -562,7 +561,7 @@ export class Chart {
   }
 }
 
-const lastValue = (points) => points.findLast(([, value]) => value !== null)?.[1];
+const lastValue = (points) => points.at(-1)?.[1];
 
 function nearest(times, time) {
   let low = 0;
@@ -674,7 +673,7 @@ export function keep(parent, items, keyOf, create, update) {
 }
 
 """##),
-"/page/feed.js": Asset(type: "text/javascript; charset=utf-8", tag: #""89ee14568a216db232f51b4c31a4835c""#, text: ##"""
+"/page/feed.js": Asset(type: "text/javascript; charset=utf-8", tag: #""8378bd5180989de283faf6274897b1ee""#, text: ##"""
 // The live feed: opens /events, reads its events, and opens it again when it ends, stalls or is refused.
 //
 // | state        | means                                     | leaves by                                   |
@@ -796,7 +795,13 @@ export class Feed {
         this.wait = FIRST_WAIT_MS;
         this.lastEventAt = Date.now();
         this.enter("live");
-        this.onEvent(name, JSON.parse(data));
+        const event = JSON.parse(data);
+        // A fault of the page ends no connection; it stands in the console.
+        try {
+          this.onEvent(name, event);
+        } catch (error) {
+          reportError(error);
+        }
       }
     }
   }
@@ -1136,7 +1141,7 @@ export class Changes {
 }
 
 """##),
-"/page/providers.js": Asset(type: "text/javascript; charset=utf-8", tag: #""52e81f271a775b119679a0834ffb828d""#, text: ##"""
+"/page/providers.js": Asset(type: "text/javascript; charset=utf-8", tag: #""a9e73c0e78e177f3e0c8be017d923703""#, text: ##"""
 // The providers, one card each, the troubled first.
 
 import { byId, figure, keep, make, show, text } from "./dom.js";
@@ -1205,11 +1210,12 @@ export class Providers {
     };
     parts.act.addEventListener("click", () => this.onUnquarantine(provider.id));
     parts.track = make("div", { className: "bar-track" }, parts.bar, parts.queueBar);
+    parts.permits = make("div", { className: "permits" },
+      make("p", {}, parts.inFlight, " of ", parts.limit, " in flight, ", parts.waiting, " waiting ", parts.adapted), parts.track);
     parts.node = make("li", { className: "card", id: `provider-${provider.id}` },
       make("div", { className: "card-head" }, make("h3", {}, provider.name || provider.id, " ", make("code", {}, provider.id)), parts.badge),
       parts.message, parts.overdue,
-      make("div", { className: "permits" },
-        make("p", {}, parts.inFlight, " of ", parts.limit, " in flight, ", parts.waiting, " waiting ", parts.adapted), parts.track),
+      parts.permits,
       make("dl", { className: "facts" },
         make("div", {}, make("dt", {}, "Breaker"), parts.breaker),
         make("div", {}, make("dt", {}, "Lately"), parts.lately),
@@ -1228,13 +1234,14 @@ export class Providers {
     text(parts.since, provider.since ? `${wordOf(provider.state)} for ${age(now - provider.since)}` : "");
     text(parts.breaker, this.breakerText(provider, now));
     parts.breaker.className = provider.breaker === "open" ? "bad-text" : provider.breaker === "half_open" ? "warn-text" : "";
-    const plugin = provider.plugin ? `${provider.plugin.id} ${provider.plugin.version}` : "none";
-    text(parts.plugin, `${plugin}, generation ${provider.generation}, ${provider.isolation}`);
+    const { plugin, generation, isolation } = provider;
+    text(parts.plugin, plugin ? `${plugin.id} ${plugin.version}, generation ${generation}, ${isolation}` : "none");
+    show(parts.permits, provider.limit > 0);
     text(parts.adapted, provider.configured_limit > provider.limit ? `(configured ${provider.configured_limit}, lowered for now)` : "");
     const hasWorker = provider.isolation === "worker";
     show(parts.worker, hasWorker);
     show(parts.act, mayAct && provider.state === "quarantined");
-    this.models(parts.models, provider.models ?? []);
+    this.models(parts.models, provider.models ?? [], provider.models_total ?? provider.models?.length ?? 0);
     this.refusal(parts, provider.update_refused);
   }
 
@@ -1258,9 +1265,9 @@ export class Providers {
     return breaker === "half_open" ? "half open: one call finds out" : "closed";
   }
 
-  models(list, models) {
+  models(list, models, total) {
     const shown = models.slice(0, MODELS_SHOWN);
-    if (models.length > MODELS_SHOWN) shown.push(`and ${models.length - MODELS_SHOWN} more`);
+    if (total > MODELS_SHOWN) shown.push(`and ${total - MODELS_SHOWN} more`);
     keep(list, shown, (model) => model, (model) => ({ node: make("li", {}, model) }), () => {});
     list.title = models.length > MODELS_SHOWN ? models.join("\n") : "";
     if (!models.length) keep(list, ["no models"], (word) => word, (word) => ({ node: make("li", { className: "none" }, word) }), () => {});
@@ -1299,7 +1306,7 @@ function badgeText({ state, breaker, update_refused: refused }) {
 
 
 """##),
-"/page/requests.js": Asset(type: "text/javascript; charset=utf-8", tag: #""1e3a23db9e95c285102350dee0eab8fb""#, text: ##"""
+"/page/requests.js": Asset(type: "text/javascript; charset=utf-8", tag: #""4a6a5b8c3ae596ae51cec48d7952d509""#, text: ##"""
 // Live requests with their course, and those that ended.
 
 import { byId, draw, keep, make, setAll, show, text } from "./dom.js";
@@ -1314,7 +1321,9 @@ const COURSE = { width: 260, height: 18 };
 export const OUTCOME_TONES = { complete: "good", truncated: "warn", cancelled: "idle", failed: "bad", refused: "refused" };
 export const isWrong = ({ outcome }) => outcome === "truncated" || outcome === "failed" || outcome === "refused";
 
-const linkTo = (id) => `#request/${encodeURIComponent(id)}`;
+/** Clients choose the ids, and may choose one twice: the host's own key tells calls apart. */
+export const keyOf = ({ key, id }) => key ?? id;
+const linkTo = (request) => `#request/${encodeURIComponent(keyOf(request))}`;
 
 export class LiveRequests {
   constructor() {
@@ -1330,10 +1339,10 @@ export class LiveRequests {
     this.list = live;
     const before = this.samples;
     this.samples = new Map(live.map((request) => {
-      const samples = before.get(request.id) ?? [];
+      const samples = before.get(keyOf(request)) ?? [];
       samples.push({ at, chunks: request.chunks, gapMs: request.last_chunk_ms_ago, isPaused: request.is_paused });
       if (samples.length > SAMPLES_LIMIT) samples.shift();
-      return [request.id, samples];
+      return [keyOf(request), samples];
     }));
   }
 
@@ -1347,7 +1356,7 @@ export class LiveRequests {
     byId("live").closest(".scroll").hidden = this.list.length === 0;
     const oldest = Math.max(0, ...this.list.map((request) => this.at - request.started_at));
     const span = SPANS_MS.find((one) => one >= oldest) ?? SPANS_MS.at(-1);
-    keep(byId("live"), this.list, ({ id }) => id, row, (parts, request) => this.update(parts, request, span));
+    keep(byId("live"), this.list, keyOf, row, (parts, request) => this.update(parts, request, span));
   }
 
   update(parts, request, span) {
@@ -1360,21 +1369,20 @@ export class LiveRequests {
     text(parts.chunks, count(request.chunks));
     text(parts.gap, request.chunks > 1 || request.max_gap_ms ? milliseconds(request.max_gap_ms) : NOTHING);
     text(parts.session, request.principal ? `${request.principal} ${short(request.session)}` : short(request.session));
-    const pieces = course(request, this.samples.get(request.id) ?? [], this.at, span);
+    const pieces = course(request, this.samples.get(keyOf(request)) ?? [], this.at, span);
     keep(parts.course, pieces, ({ key }) => key, () => ({ node: draw("rect", { y: 2, height: COURSE.height - 4 }) }),
       ({ node }, { x, width, kind }) => setAll(node, { x: x.toFixed(1), width: width.toFixed(1), class: kind }));
     setAll(parts.course, { "aria-label": spoken(request) });
   }
 }
 
-function row({ id }) {
+function row(request) {
   const parts = {
-    link: make("a", { href: linkTo(id) }, short(id)), where: make("span", {}), tool: make("small", {}), phase: make("span", {}),
+    link: make("a", { href: linkTo(request), title: request.id }, short(request.id)), where: make("span", {}), tool: make("small", {}), phase: make("span", {}),
     attempt: make("small", {}), age: make("td", { className: "number when" }), chunks: make("td", { className: "number less" }),
     gap: make("td", { className: "number less" }), session: make("td", { className: "less" }),
     course: draw("svg", { class: "course", role: "img", viewBox: `0 0 ${COURSE.width} ${COURSE.height}`, preserveAspectRatio: "none" }),
   };
-  parts.link.title = id;
   parts.node = make("tr", {},
     make("th", { scope: "row" }, parts.link), make("td", { className: "where" }, parts.where, " ", parts.tool),
     make("td", { className: "state" }, parts.phase, " ", parts.attempt), make("td", { className: "wide" }, parts.course),
@@ -1437,14 +1445,14 @@ export class EndedRequests {
     text(byId("recent-none"), this.list.length ? "None of them went wrong." : "No request has ended since the host started.");
     show(byId("recent-none"), shown.length === 0);
     byId("recent").closest(".scroll").hidden = shown.length === 0;
-    keep(byId("recent"), shown, ({ id, started_at: at }) => `${id} ${at}`, endedRow,
+    keep(byId("recent"), shown, keyOf, endedRow,
       (parts, request) => text(parts.ended, `${age(now - request.started_at - request.duration_ms)} ago`));
   }
 }
 
 /** What ended does not change, but for how long ago that was. */
 function endedRow(request) {
-  const link = make("a", { href: linkTo(request.id), title: request.id }, short(request.id));
+  const link = make("a", { href: linkTo(request), title: request.id }, short(request.id));
   const ended = make("td", { className: "number when", title: clock(request.started_at + request.duration_ms) });
   const badge = make("span", { className: `badge ${OUTCOME_TONES[request.outcome] ?? "idle"}` }, request.outcome);
   const why = make("td", { className: "wide why" });
@@ -1562,7 +1570,7 @@ function formatOf(key) {
 }
 
 """##),
-"/page/timeline.js": Asset(type: "text/javascript; charset=utf-8", tag: #""e752a0e1cbbcd8a86a0d241d961a0734""#, text: ##"""
+"/page/timeline.js": Asset(type: "text/javascript; charset=utf-8", tag: #""487db4d7d01f7ef6bf49b659ad53de68""#, text: ##"""
 // One request's own timeline, in a dialog at #request/ID; renewed each second while it runs.
 
 import { byId, draw, make, text } from "./dom.js";
@@ -1629,8 +1637,9 @@ export class Timeline {
 
   show(request) {
     this.isOver = Boolean(request.outcome);
+    text(byId("request-title"), `Request ${request.id}`);
     const facts = [
-      ["Provider", `${request.provider || "none"}, ${request.model || "none"}`], ["Tool", request.tool],
+      ["Provider", `${request.provider || "none"}, ${request.model || "none"}`], ["Tool", request.tool], ["Whose", request.principal ?? "anybody"], ["Queued", milliseconds(request.queued_ms)],
       ["Received", clock(request.started_at)], ["Took", request.duration_ms === undefined ? "still runs" : milliseconds(request.duration_ms)],
       ["First token", milliseconds(request.first_token_ms)], ["Chunks", count(request.chunks)],
       ["Longest gap", request.chunks > 1 ? milliseconds(request.max_gap_ms) : NOTHING], ["Tries", count(request.attempts ?? request.attempt)],
@@ -1683,10 +1692,11 @@ function waterfall(request) {
 }
 
 """##),
-"/page/trends.js": Asset(type: "text/javascript; charset=utf-8", tag: #""87ada6f9d4abde4702e42b1f82dbfca1""#, text: ##"""
+"/page/trends.js": Asset(type: "text/javascript; charset=utf-8", tag: #""1dbfaedebc83286480ef49f1f5fd4a5c""#, text: ##"""
 // What the charts show: stored samples from /history, continued by what the feed brings.
 
 import { refusal } from "./feed.js";
+import { keyOf } from "./requests.js";
 
 /** The host stores a sample as often. */
 const BUCKET_MS = 10000;
@@ -1763,17 +1773,17 @@ class Source {
   points(provider, from) {
     const groups = new Map();
     const add = (group, at, value) => {
-      if (at < from) return;
+      if (at < from || value === null) return;
       let points = groups.get(group);
       if (!points) groups.set(group, (points = new Map()));
-      points.set(at, value === null ? (points.get(at) ?? null) : (points.get(at) ?? 0) + value);
+      points.set(at, (points.get(at) ?? 0) + value);
     };
     let last = 0;
     for (const { labels, points } of this.history) {
       if (provider && labels.provider !== undefined && labels.provider !== provider) continue;
       for (const [at, value] of points) {
         add(this.by ? (labels[this.by] ?? this.name) : this.name, at, value);
-        last = Math.max(last, at);
+        if (value !== null) last = Math.max(last, at);
       }
     }
     for (const { at, values } of this.open ? [...this.buckets, this.open] : this.buckets) {
@@ -1797,8 +1807,6 @@ export function quantile(values, part) {
   const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
   return sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] : null;
 }
-
-const keyOf = ({ id, started_at }) => `${id} ${started_at}`;
 
 const clocks = (metric, field) => [
   { metric: `${metric}:p50`, kind: "quantile", by: "provider", field, quantile: 0.5, isFaint: true },
@@ -2000,7 +2008,7 @@ export function verdict(feedState, health, providers, found) {
 }
 
 """##),
-"/page.css": Asset(type: "text/css; charset=utf-8", tag: #""98a7ad4b4bf9458937c7c96227cee7a2""#, text: ##"""
+"/page.css": Asset(type: "text/css; charset=utf-8", tag: #""c7c46c0fd92e68fe5ca37d3086045b7a""#, text: ##"""
 /* Patchbay's page. Colours are named once for each scheme; Tests/EndToEndTests/test_page.py measures their contrast. */
 
 :root {
@@ -2107,7 +2115,7 @@ section:focus { outline: none; }
 main { padding-top: 1.25rem; padding-bottom: 5rem; }
 #content > section { margin-top: 1.25rem; }
 #content > section:not(.verdict) { background: var(--surface); border: 1px solid var(--line); border-radius: 10px; padding: 1.125rem 1.25rem 1.25rem; }
-#content { transition: opacity 0.3s; }
+#content > section:first-child { margin-top: 0; }
 [data-feed="stale"] #content > section:not(.verdict), [data-feed="waiting"] #content > section:not(.verdict) { filter: grayscale(0.85); }
 .heading { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 0.5rem 1rem; margin-bottom: 0.75rem; }
 .heading h2, .heading h3 { margin: 0; }
@@ -2311,6 +2319,7 @@ dialog::backdrop { background: rgb(6 10 16 / 0.6); }
   .tiles { grid-template-columns: repeat(3, minmax(0, 1fr)); }
   .tiles > div { padding: 0.55rem 0.625rem; min-height: 4rem; }
   .tiles dd { font-size: 1.25rem; }
+  .wide-facts { grid-template-columns: repeat(auto-fill, minmax(6rem, 1fr)); gap: 0.35rem 0.75rem; }
   .changes { max-height: 12rem; }
   .changes > li { grid-template-columns: 5.25rem 0.75rem minmax(0, 1fr); }
   .less { display: none; }

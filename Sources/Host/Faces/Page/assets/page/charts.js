@@ -69,7 +69,7 @@ export class Chart {
   }
 
   /**
-   * Shows `series`, each `{ key, name, tone, isFaint, points: [[ms, value or null], …] }`, from `from` to `to`.
+   * Shows `series`, each `{ key, name, tone, isFaint, points: [[ms, value], …] }`, from `from` to `to`.
    *
    * A hole wider than `step` × 2.5 breaks a line. `marks` are `{ at, tone }`: something changed then.
    */
@@ -144,7 +144,6 @@ export class Chart {
       let d = "";
       let before = null;
       for (const [at, value] of one.points) {
-        if (value === null) continue;
         const isBreak = before === null || at - before > this.data.step * 2.5;
         d += `${isBreak ? "M" : "L"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`;
         // A point alone is a dot.
@@ -217,7 +216,7 @@ export class Chart {
   }
 }
 
-const lastValue = (points) => points.findLast(([, value]) => value !== null)?.[1];
+const lastValue = (points) => points.at(-1)?.[1];
 
 function nearest(times, time) {
   let low = 0;

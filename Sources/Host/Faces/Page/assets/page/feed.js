@@ -119,7 +119,13 @@ export class Feed {
         this.wait = FIRST_WAIT_MS;
         this.lastEventAt = Date.now();
         this.enter("live");
-        this.onEvent(name, JSON.parse(data));
+        const event = JSON.parse(data);
+        // A fault of the page ends no connection; it stands in the console.
+        try {
+          this.onEvent(name, event);
+        } catch (error) {
+          reportError(error);
+        }
       }
     }
   }

@@ -66,11 +66,12 @@ export class Providers {
     };
     parts.act.addEventListener("click", () => this.onUnquarantine(provider.id));
     parts.track = make("div", { className: "bar-track" }, parts.bar, parts.queueBar);
+    parts.permits = make("div", { className: "permits" },
+      make("p", {}, parts.inFlight, " of ", parts.limit, " in flight, ", parts.waiting, " waiting ", parts.adapted), parts.track);
     parts.node = make("li", { className: "card", id: `provider-${provider.id}` },
       make("div", { className: "card-head" }, make("h3", {}, provider.name || provider.id, " ", make("code", {}, provider.id)), parts.badge),
       parts.message, parts.overdue,
-      make("div", { className: "permits" },
-        make("p", {}, parts.inFlight, " of ", parts.limit, " in flight, ", parts.waiting, " waiting ", parts.adapted), parts.track),
+      parts.permits,
       make("dl", { className: "facts" },
         make("div", {}, make("dt", {}, "Breaker"), parts.breaker),
         make("div", {}, make("dt", {}, "Lately"), parts.lately),
@@ -89,13 +90,14 @@ export class Providers {
     text(parts.since, provider.since ? `${wordOf(provider.state)} for ${age(now - provider.since)}` : "");
     text(parts.breaker, this.breakerText(provider, now));
     parts.breaker.className = provider.breaker === "open" ? "bad-text" : provider.breaker === "half_open" ? "warn-text" : "";
-    const plugin = provider.plugin ? `${provider.plugin.id} ${provider.plugin.version}` : "none";
-    text(parts.plugin, `${plugin}, generation ${provider.generation}, ${provider.isolation}`);
+    const { plugin, generation, isolation } = provider;
+    text(parts.plugin, plugin ? `${plugin.id} ${plugin.version}, generation ${generation}, ${isolation}` : "none");
+    show(parts.permits, provider.limit > 0);
     text(parts.adapted, provider.configured_limit > provider.limit ? `(configured ${provider.configured_limit}, lowered for now)` : "");
     const hasWorker = provider.isolation === "worker";
     show(parts.worker, hasWorker);
     show(parts.act, mayAct && provider.state === "quarantined");
-    this.models(parts.models, provider.models ?? []);
+    this.models(parts.models, provider.models ?? [], provider.models_total ?? provider.models?.length ?? 0);
     this.refusal(parts, provider.update_refused);
   }
 
@@ -119,9 +121,9 @@ export class Providers {
     return breaker === "half_open" ? "half open: one call finds out" : "closed";
   }
 
-  models(list, models) {
+  models(list, models, total) {
     const shown = models.slice(0, MODELS_SHOWN);
-    if (models.length > MODELS_SHOWN) shown.push(`and ${models.length - MODELS_SHOWN} more`);
+    if (total > MODELS_SHOWN) shown.push(`and ${total - MODELS_SHOWN} more`);
     keep(list, shown, (model) => model, (model) => ({ node: make("li", {}, model) }), () => {});
     list.title = models.length > MODELS_SHOWN ? models.join("\n") : "";
     if (!models.length) keep(list, ["no models"], (word) => word, (word) => ({ node: make("li", { className: "none" }, word) }), () => {});

@@ -12,7 +12,9 @@ const COURSE = { width: 260, height: 18 };
 export const OUTCOME_TONES = { complete: "good", truncated: "warn", cancelled: "idle", failed: "bad", refused: "refused" };
 export const isWrong = ({ outcome }) => outcome === "truncated" || outcome === "failed" || outcome === "refused";
 
-const linkTo = (id) => `#request/${encodeURIComponent(id)}`;
+/** Clients choose the ids, and may choose one twice: the host's own key tells calls apart. */
+export const keyOf = ({ key, id }) => key ?? id;
+const linkTo = (request) => `#request/${encodeURIComponent(keyOf(request))}`;
 
 export class LiveRequests {
   constructor() {
@@ -28,10 +30,10 @@ export class LiveRequests {
     this.list = live;
     const before = this.samples;
     this.samples = new Map(live.map((request) => {
-      const samples = before.get(request.id) ?? [];
+      const samples = before.get(keyOf(request)) ?? [];
       samples.push({ at, chunks: request.chunks, gapMs: request.last_chunk_ms_ago, isPaused: request.is_paused });
       if (samples.length > SAMPLES_LIMIT) samples.shift();
-      return [request.id, samples];
+      return [keyOf(request), samples];
     }));
   }
 
@@ -45,7 +47,7 @@ export class LiveRequests {
     byId("live").closest(".scroll").hidden = this.list.length === 0;
     const oldest = Math.max(0, ...this.list.map((request) => this.at - request.started_at));
     const span = SPANS_MS.find((one) => one >= oldest) ?? SPANS_MS.at(-1);
-    keep(byId("live"), this.list, ({ id }) => id, row, (parts, request) => this.update(parts, request, span));
+    keep(byId("live"), this.list, keyOf, row, (parts, request) => this.update(parts, request, span));
   }
 
   update(parts, request, span) {
@@ -58,21 +60,20 @@ export class LiveRequests {
     text(parts.chunks, count(request.chunks));
     text(parts.gap, request.chunks > 1 || request.max_gap_ms ? milliseconds(request.max_gap_ms) : NOTHING);
     text(parts.session, request.principal ? `${request.principal} ${short(request.session)}` : short(request.session));
-    const pieces = course(request, this.samples.get(request.id) ?? [], this.at, span);
+    const pieces = course(request, this.samples.get(keyOf(request)) ?? [], this.at, span);
     keep(parts.course, pieces, ({ key }) => key, () => ({ node: draw("rect", { y: 2, height: COURSE.height - 4 }) }),
       ({ node }, { x, width, kind }) => setAll(node, { x: x.toFixed(1), width: width.toFixed(1), class: kind }));
     setAll(parts.course, { "aria-label": spoken(request) });
   }
 }
 
-function row({ id }) {
+function row(request) {
   const parts = {
-    link: make("a", { href: linkTo(id) }, short(id)), where: make("span", {}), tool: make("small", {}), phase: make("span", {}),
+    link: make("a", { href: linkTo(request), title: request.id }, short(request.id)), where: make("span", {}), tool: make("small", {}), phase: make("span", {}),
     attempt: make("small", {}), age: make("td", { className: "number when" }), chunks: make("td", { className: "number less" }),
     gap: make("td", { className: "number less" }), session: make("td", { className: "less" }),
     course: draw("svg", { class: "course", role: "img", viewBox: `0 0 ${COURSE.width} ${COURSE.height}`, preserveAspectRatio: "none" }),
   };
-  parts.link.title = id;
   parts.node = make("tr", {},
     make("th", { scope: "row" }, parts.link), make("td", { className: "where" }, parts.where, " ", parts.tool),
     make("td", { className: "state" }, parts.phase, " ", parts.attempt), make("td", { className: "wide" }, parts.course),
@@ -135,14 +136,14 @@ export class EndedRequests {
     text(byId("recent-none"), this.list.length ? "None of them went wrong." : "No request has ended since the host started.");
     show(byId("recent-none"), shown.length === 0);
     byId("recent").closest(".scroll").hidden = shown.length === 0;
-    keep(byId("recent"), shown, ({ id, started_at: at }) => `${id} ${at}`, endedRow,
+    keep(byId("recent"), shown, keyOf, endedRow,
       (parts, request) => text(parts.ended, `${age(now - request.started_at - request.duration_ms)} ago`));
   }
 }
 
 /** What ended does not change, but for how long ago that was. */
 function endedRow(request) {
-  const link = make("a", { href: linkTo(request.id), title: request.id }, short(request.id));
+  const link = make("a", { href: linkTo(request), title: request.id }, short(request.id));
   const ended = make("td", { className: "number when", title: clock(request.started_at + request.duration_ms) });
   const badge = make("span", { className: `badge ${OUTCOME_TONES[request.outcome] ?? "idle"}` }, request.outcome);
   const why = make("td", { className: "wide why" });

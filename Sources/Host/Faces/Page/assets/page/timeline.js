@@ -64,8 +64,9 @@ export class Timeline {
 
   show(request) {
     this.isOver = Boolean(request.outcome);
+    text(byId("request-title"), `Request ${request.id}`);
     const facts = [
-      ["Provider", `${request.provider || "none"}, ${request.model || "none"}`], ["Tool", request.tool],
+      ["Provider", `${request.provider || "none"}, ${request.model || "none"}`], ["Tool", request.tool], ["Whose", request.principal ?? "anybody"], ["Queued", milliseconds(request.queued_ms)],
       ["Received", clock(request.started_at)], ["Took", request.duration_ms === undefined ? "still runs" : milliseconds(request.duration_ms)],
       ["First token", milliseconds(request.first_token_ms)], ["Chunks", count(request.chunks)],
       ["Longest gap", request.chunks > 1 ? milliseconds(request.max_gap_ms) : NOTHING], ["Tries", count(request.attempts ?? request.attempt)],

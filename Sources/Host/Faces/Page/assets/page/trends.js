@@ -1,6 +1,7 @@
 // What the charts show: stored samples from /history, continued by what the feed brings.
 
 import { refusal } from "./feed.js";
+import { keyOf } from "./requests.js";
 
 /** The host stores a sample as often. */
 const BUCKET_MS = 10000;
@@ -77,17 +78,17 @@ class Source {
   points(provider, from) {
     const groups = new Map();
     const add = (group, at, value) => {
-      if (at < from) return;
+      if (at < from || value === null) return;
       let points = groups.get(group);
       if (!points) groups.set(group, (points = new Map()));
-      points.set(at, value === null ? (points.get(at) ?? null) : (points.get(at) ?? 0) + value);
+      points.set(at, (points.get(at) ?? 0) + value);
     };
     let last = 0;
     for (const { labels, points } of this.history) {
       if (provider && labels.provider !== undefined && labels.provider !== provider) continue;
       for (const [at, value] of points) {
         add(this.by ? (labels[this.by] ?? this.name) : this.name, at, value);
-        last = Math.max(last, at);
+        if (value !== null) last = Math.max(last, at);
       }
     }
     for (const { at, values } of this.open ? [...this.buckets, this.open] : this.buckets) {
@@ -111,8 +112,6 @@ export function quantile(values, part) {
   const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
   return sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] : null;
 }
-
-const keyOf = ({ id, started_at }) => `${id} ${started_at}`;
 
 const clocks = (metric, field) => [
   { metric: `${metric}:p50`, kind: "quantile", by: "provider", field, quantile: 0.5, isFaint: true },
