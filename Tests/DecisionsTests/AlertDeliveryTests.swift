@@ -45,7 +45,7 @@ struct AlertDeliveryTests {
     #expect(delivery.count == 0 && delivery.dropped == 1 && delivery.failuresInARow == 1)
   }
 
-  @Test(arguments: [(99, 0, 1), (100, 0, 1), (101, 1, 2)])
+  @Test(arguments: [(99, 0, 1), (100, 0, 1), (101, 1, 2)] as [(Int, UInt64, Int)])
   func `a hundred wait; beyond them the oldest goes`(messages: Int, dropped: UInt64, first: Int) {
     var delivery = AlertDelivery<Int>()
     for message in 1...messages { delivery.add(message) }

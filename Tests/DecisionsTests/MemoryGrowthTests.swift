@@ -25,7 +25,7 @@ struct MemoryGrowthTests {
     #expect(found.spanSeconds == 300 && abs(found.riseBytes - 30 * 1_048_576) < 600_000)
   }
 
-  @Test(arguments: stride(from: 0, through: 300, by: 10))
+  @Test(arguments: Array(stride(from: 0, through: 300, by: 10)))
   func `one step is no growth, whenever it comes and however large it is`(at: Int) throws {
     let found = try #require(growth(seconds: 300) { $0 < at ? 50 * mebibyte : 5_000 * mebibyte }.growth)
     #expect(found.bytesPerSecond == 0)

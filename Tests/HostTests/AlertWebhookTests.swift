@@ -1,4 +1,4 @@
-import Decisions
+@testable import Decisions
 import JSON
 import ProviderContract
 import Testing
@@ -65,7 +65,7 @@ struct AlertWebhookTests {
     #expect(hook.webhook.figures == AlertWebhook.Figures(delivered: 2))
   }
 
-  @Test(arguments: [(199, false), (200, true), (299, true), (300, false)])
+  @Test(arguments: [(199, false), (200, true), (299, true), (300, false)] as [(UInt32, Bool)])
   func `what counts as delivered`(status: UInt32, isDelivered: Bool) throws {
     let hook = try WebhookBench()
     hook.send([transition(.warning)])
@@ -73,7 +73,9 @@ struct AlertWebhookTests {
     #expect((hook.webhook.figures?.delivered == 1) == isDelivered)
   }
 
-  @Test(arguments: [(407, 0), (408, 1), (409, 0), (428, 0), (429, 1), (430, 0), (499, 0), (500, 1), (503, 1)])
+  @Test(
+    arguments: [(407, 0), (408, 1), (409, 0), (428, 0), (429, 1), (430, 0), (499, 0), (500, 1), (503, 1)]
+      as [(UInt32, Int)])
   func `a refusal that another try would not change is dropped`(status: UInt32, stays: Int) throws {
     let hook = try WebhookBench()
     hook.send([transition(.warning)])

@@ -15,7 +15,10 @@ private final class HeldPermit {
 
   init(_ permit: consuming Permit) { self.permit = permit }
 
-  func release(now: Instant) { _ = permit.take()?.release(.neutral, now: now) }
+  func release(now: Instant) {
+    guard let permit = permit.take() else { return }
+    _ = permit.release(.neutral, now: now)
+  }
 }
 
 extension HostBench {
@@ -101,10 +104,11 @@ struct HealthMonitorTests {
     #expect(report[.storage]?.message == "the disk is full" && report[.storage]?.remedy == "free some of it")
   }
 
-  @Test(arguments: [
-    (999, HealthReport.Status.healthy, true), (1_000, .degraded, true), (9_999, .degraded, true),
-    (10_000, .unhealthy, false),
-  ])
+  @Test(
+    arguments: [
+      (999, HealthReport.Status.healthy, true), (1_000, .degraded, true), (9_999, .degraded, true),
+      (10_000, .unhealthy, false),
+    ] as [(UInt64, HealthReport.Status, Bool)])
   func `a loop that stands still`(milliseconds: UInt64, status: HealthReport.Status, isLive: Bool) throws {
     let bench = try HostBench()
     var surroundings = HealthFacts.Surroundings()
@@ -168,7 +172,9 @@ struct HealthMonitorTests {
 }
 
 struct DiskFiguresTests {
-  @Test(arguments: [(150, AlertEpisode.Sight.warning), (151, .between), (50, .critical), (51, .warning), (201, .clear)])
+  @Test(
+    arguments: [(150, AlertEpisode.Sight.warning), (151, .between), (50, .critical), (51, .warning), (201, .clear)]
+      as [(UInt64, AlertEpisode.Sight)])
   func `bytes decide`(free: UInt64, sight: AlertEpisode.Sight) {
     #expect(DiskFigures(path: "/", totalBytes: 1000, freeBytes: free).sight == sight)
   }
