@@ -8,7 +8,7 @@ SWIFT_FLAGS := --explicit-target-dependency-import-check error
 BUILD := .build/$(CONFIGURATION)
 PLUGINS := echo openai-compatible kimi glm
 # What a provider in Swift is built against; SDK/Package.swift has the same list.
-SDK_MODULES := CProviderABI Bytes JSON Wire ProviderAPI OpenAIWire ProviderContract ProviderTesting
+SDK_MODULES := CProviderABI Bytes JSON SystemLibraries Wire ProviderAPI OpenAIWire ProviderContract ProviderTesting
 VENV := .build/venv
 BENCH_VENV := .build/venv-bench
 CONFORMANCE_VENV := .build/venv-conformance

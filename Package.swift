@@ -60,8 +60,10 @@ let package = Package(
     .target(name: "CProviderABI", exclude: ["provider_abi.lock"]),
     .target(name: "CLinux"),
     library("Bytes"),
+    // Opening libraries of the system at run time, for whoever uses one: nothing is linked that a machine may lack.
+    library("SystemLibraries"),
     library("JSON", dependencies: ["Bytes"]),
-    library("Wire", dependencies: ["Bytes"]),
+    library("Wire", dependencies: ["SystemLibraries", "Bytes"]),
     // The rules of the ABI, for whoever is a host: the daemon, the mock host, the validator.
     library("ProviderContract", dependencies: ["CProviderABI", "Bytes"]),
     library("ProviderAPI", dependencies: ["CProviderABI", "JSON", "Bytes"]),
@@ -71,7 +73,10 @@ let package = Package(
     library("Scaffold"),
     library("Decisions"),
     library(
-      "Host", dependencies: ["Decisions", "ProviderContract", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"],
+      "Host",
+      dependencies: [
+        "Decisions", "ProviderContract", "Wire", "JSON", "Bytes", "SystemLibraries", "CProviderABI", "CLinux",
+      ],
       // The page's files reach the module as PageAssets.swift: `make page`.
       exclude: ["Faces/Page/assets", "Faces/Page/embed.py"]),
     library(
@@ -93,7 +98,8 @@ let package = Package(
       swiftSettings: settings),
     tests(of: "Bytes"),
     tests(of: "JSON", dependencies: ["Bytes"]),
-    tests(of: "Wire", dependencies: ["Bytes"]),
+    tests(of: "SystemLibraries"),
+    tests(of: "Wire", dependencies: ["SystemLibraries", "Bytes"]),
     tests(of: "LoadTest", dependencies: ["JSON", "Bytes"]),
     tests(of: "ProviderContract", dependencies: ["CProviderABI"]),
     tests(of: "CProviderABI", dependencies: ["ProviderTesting"]),
@@ -111,7 +117,9 @@ let package = Package(
     // Fixtures: plugins in C, which the tests compile as a stranger would.
     tests(
       of: "Host",
-      dependencies: ["Decisions", "ProviderContract", "Wire", "JSON", "Bytes", "CProviderABI", "CLinux"],
+      dependencies: [
+        "Decisions", "ProviderContract", "Wire", "JSON", "Bytes", "SystemLibraries", "CProviderABI", "CLinux",
+      ],
       exclude: ["Fixtures"]),
     tests(of: "Decisions"),
     tests(of: "Scaffold"),

@@ -1,4 +1,5 @@
 import Decisions
+import SystemLibraries
 import Testing
 import Wire
 
@@ -83,7 +84,9 @@ struct LoopCompressionTests {
 
   @Test func `without zlib nothing is compressed`() throws {
     let services = try HostBench().services
-    func missing() throws(Zlib.LoadError) -> Zlib { throw .missing("no such file") }
+    func missing() throws(SharedLibrary.LoadError) -> Zlib {
+      throw SharedLibrary.LoadError(library: "libz.so.1", reason: .missing("no such file"), remedy: "install zlib1g")
+    }
     #expect(LoopCompression(settings(), services, logs: true, load: missing) == nil)
     #expect(LoopCompression(Configuration.WebSocket(), services, logs: true) == nil)
   }

@@ -1,6 +1,7 @@
 import CProviderABI
 import Glibc
 import Synchronization
+import SystemLibraries
 import Testing
 
 @testable import Host
@@ -282,7 +283,7 @@ struct UpstreamTests {
   }
 
   @Test func `without libcurl the reason names the package`() throws {
-    let error = try #require(throws: CurlLibrary.LoadError.self) { try CurlLibrary("libcurl-not-here.so.4") }
+    let error = try #require(throws: SharedLibrary.LoadError.self) { try CurlLibrary("libcurl-not-here.so.4") }
     #expect("\(error)".contains("libcurl-not-here.so.4") && "\(error)".contains("libcurl4"))
   }
 

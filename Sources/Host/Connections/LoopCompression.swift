@@ -1,3 +1,4 @@
+internal import SystemLibraries
 import Wire
 
 /// What the links of one loop share of permessage-deflate: zlib's states, and how many links may keep their own.
@@ -11,7 +12,7 @@ final class LoopCompression {
   /// nil: it is switched off, or there is no zlib, which the log then says if `logs`.
   init?(
     _ settings: Configuration.WebSocket, _ services: HostServices, logs: Bool,
-    load: () throws(Zlib.LoadError) -> Zlib = Zlib.load
+    load: () throws(SharedLibrary.LoadError) -> Zlib = Zlib.load
   ) {
     guard settings.compression else { return nil }
     self.settings = settings

@@ -1,27 +1,12 @@
 import CLinux
 import Glibc
-import Synchronization
+package import SystemLibraries
 
 /// OpenSSL, opened at run time and only when a listener or a command speaks TLS, with the functions that we use.
 ///
 /// libssl leads to libcrypto, so one handle finds the functions of both. It is never closed: libcurl may use the same
 /// one. Thread: any; a handle as OpenSSL's manual says: contexts are shared, connections are not.
 package final class OpenSSL: @unchecked Sendable {  // Immutable after `init`.
-  /// Why there is no OpenSSL to work with.
-  package enum LoadError: Error, Equatable, CustomStringConvertible {
-    case missing(String)
-    case symbolMissing(String)
-
-    package var description: String {
-      switch self {
-      case .missing(let reason):
-        "cannot load \(OpenSSL.name): \(reason); install the Debian package libssl3, or take the tls settings out"
-      case .symbolMissing(let symbol):
-        "\(OpenSSL.name) has no \(symbol); install the Debian package libssl3"
-      }
-    }
-  }
-
   /// 1.1 is out of support, and no system that has it can start this program: its C library is too old.
   static let name = "libssl.so.3"
 
@@ -92,87 +77,71 @@ package final class OpenSSL: @unchecked Sendable {  // Immutable after `init`.
   let nameText: @convention(c) (Handle, UnsafeMutablePointer<CChar>?, Int32) -> UnsafeMutablePointer<CChar>?
   let timeParts: @convention(c) (Handle?, UnsafeMutablePointer<tm>) -> Int32
 
-  private static let loaded = Mutex<OpenSSL?>(nil)
+  private static let loaded = LoadedOnce<OpenSSL>()
 
   /// Opens OpenSSL; from the second time on returns the same.
-  package static func load() throws(LoadError) -> OpenSSL {
-    let result = loaded.withLock { loaded -> Result<OpenSSL, LoadError> in
-      if let loaded { return .success(loaded) }
-      do throws(LoadError) {
-        let library = try OpenSSL(name)
-        loaded = library
-        return .success(library)
-      } catch {
-        return .failure(error)
-      }
-    }
-    return try result.get()
+  package static func load() throws(SharedLibrary.LoadError) -> OpenSSL {
+    try loaded.get { () throws(SharedLibrary.LoadError) in try OpenSSL(name) }
   }
 
-  init(_ name: String) throws(LoadError) {
-    guard let library = dlopen(name, RTLD_NOW | RTLD_LOCAL) else {
-      throw .missing(dlerror().map { String(cString: $0) } ?? "no reason given")
-    }
-    /// The caller names the C type, as OpenSSL's manual has it.
-    func function<Function>(_ name: String) throws(LoadError) -> Function {
-      guard let symbol = dlsym(library, name) else { throw .symbolMissing(name) }
-      return unsafeBitCast(symbol, to: Function.self)
-    }
-    let versionText: @convention(c) (Int32) -> UnsafePointer<CChar>? = try function("OpenSSL_version")
+  init(_ name: String) throws(SharedLibrary.LoadError) {
+    let library = try SharedLibrary(
+      name, remedy: "install the Debian package libssl3, or take the tls settings out")
+    let versionText: @convention(c) (Int32) -> UnsafePointer<CChar>? = try library.function("OpenSSL_version")
     version = versionText(0).map { String(cString: $0) } ?? "unknown"
 
-    serverMethod = try function("TLS_server_method")
-    clientMethod = try function("TLS_client_method")
-    contextNew = try function("SSL_CTX_new")
-    contextFree = try function("SSL_CTX_free")
-    contextControl = try function("SSL_CTX_ctrl")
-    contextSetOptions = try function("SSL_CTX_set_options")
-    contextSetSecurityLevel = try function("SSL_CTX_set_security_level")
-    contextSetCiphers = try function("SSL_CTX_set_cipher_list")
-    contextSetTicketCount = try function("SSL_CTX_set_num_tickets")
-    contextUseCertificate = try function("SSL_CTX_use_certificate")
-    contextUseKey = try function("SSL_CTX_use_PrivateKey")
-    contextSetALPN = try function("SSL_CTX_set_alpn_select_cb")
-    contextSetVerify = try function("SSL_CTX_set_verify")
-    contextStore = try function("SSL_CTX_get_cert_store")
-    contextAddClientAuthority = try function("SSL_CTX_add_client_CA")
-    contextSetDefaultVerifyPaths = try function("SSL_CTX_set_default_verify_paths")
-    storeAddCertificate = try function("X509_STORE_add_cert")
-    connectionNew = try function("SSL_new")
-    connectionFree = try function("SSL_free")
-    connectionControl = try function("SSL_ctrl")
-    connectionSetDescriptor = try function("SSL_set_fd")
-    connectionAccept = try function("SSL_set_accept_state")
-    connectionConnect = try function("SSL_set_connect_state")
-    connectionSetHost = try function("SSL_set1_host")
-    connectionSetVerify = try function("SSL_set_verify")
-    connectionSetALPN = try function("SSL_set_alpn_protos")
-    connectionALPN = try function("SSL_get0_alpn_selected")
-    connectionVersion = try function("SSL_get_version")
-    handshake = try function("SSL_do_handshake")
-    read = try function("SSL_read")
-    write = try function("SSL_write")
-    pending = try function("SSL_pending")
-    updateKeys = try function("SSL_key_update")
-    shutdown = try function("SSL_shutdown")
-    resultKind = try function("SSL_get_error")
-    verifyResult = try function("SSL_get_verify_result")
-    errorClear = try function("ERR_clear_error")
-    errorPeek = try function("ERR_peek_error")
-    errorReason = try function("ERR_reason_error_string")
-    verifyReason = try function("X509_verify_cert_error_string")
-    memoryNew = try function("BIO_new_mem_buf")
-    memoryFree = try function("BIO_free")
-    readCertificate = try function("PEM_read_bio_X509")
-    readKey = try function("PEM_read_bio_PrivateKey")
-    certificateFree = try function("X509_free")
-    keyFree = try function("EVP_PKEY_free")
-    certificateFitsKey = try function("X509_check_private_key")
-    certificateSubject = try function("X509_get_subject_name")
-    certificateNotBefore = try function("X509_get0_notBefore")
-    certificateNotAfter = try function("X509_get0_notAfter")
-    nameText = try function("X509_NAME_oneline")
-    timeParts = try function("ASN1_TIME_to_tm")
+    serverMethod = try library.function("TLS_server_method")
+    clientMethod = try library.function("TLS_client_method")
+    contextNew = try library.function("SSL_CTX_new")
+    contextFree = try library.function("SSL_CTX_free")
+    contextControl = try library.function("SSL_CTX_ctrl")
+    contextSetOptions = try library.function("SSL_CTX_set_options")
+    contextSetSecurityLevel = try library.function("SSL_CTX_set_security_level")
+    contextSetCiphers = try library.function("SSL_CTX_set_cipher_list")
+    contextSetTicketCount = try library.function("SSL_CTX_set_num_tickets")
+    contextUseCertificate = try library.function("SSL_CTX_use_certificate")
+    contextUseKey = try library.function("SSL_CTX_use_PrivateKey")
+    contextSetALPN = try library.function("SSL_CTX_set_alpn_select_cb")
+    contextSetVerify = try library.function("SSL_CTX_set_verify")
+    contextStore = try library.function("SSL_CTX_get_cert_store")
+    contextAddClientAuthority = try library.function("SSL_CTX_add_client_CA")
+    contextSetDefaultVerifyPaths = try library.function("SSL_CTX_set_default_verify_paths")
+    storeAddCertificate = try library.function("X509_STORE_add_cert")
+    connectionNew = try library.function("SSL_new")
+    connectionFree = try library.function("SSL_free")
+    connectionControl = try library.function("SSL_ctrl")
+    connectionSetDescriptor = try library.function("SSL_set_fd")
+    connectionAccept = try library.function("SSL_set_accept_state")
+    connectionConnect = try library.function("SSL_set_connect_state")
+    connectionSetHost = try library.function("SSL_set1_host")
+    connectionSetVerify = try library.function("SSL_set_verify")
+    connectionSetALPN = try library.function("SSL_set_alpn_protos")
+    connectionALPN = try library.function("SSL_get0_alpn_selected")
+    connectionVersion = try library.function("SSL_get_version")
+    handshake = try library.function("SSL_do_handshake")
+    read = try library.function("SSL_read")
+    write = try library.function("SSL_write")
+    pending = try library.function("SSL_pending")
+    updateKeys = try library.function("SSL_key_update")
+    shutdown = try library.function("SSL_shutdown")
+    resultKind = try library.function("SSL_get_error")
+    verifyResult = try library.function("SSL_get_verify_result")
+    errorClear = try library.function("ERR_clear_error")
+    errorPeek = try library.function("ERR_peek_error")
+    errorReason = try library.function("ERR_reason_error_string")
+    verifyReason = try library.function("X509_verify_cert_error_string")
+    memoryNew = try library.function("BIO_new_mem_buf")
+    memoryFree = try library.function("BIO_free")
+    readCertificate = try library.function("PEM_read_bio_X509")
+    readKey = try library.function("PEM_read_bio_PrivateKey")
+    certificateFree = try library.function("X509_free")
+    keyFree = try library.function("EVP_PKEY_free")
+    certificateFitsKey = try library.function("X509_check_private_key")
+    certificateSubject = try library.function("X509_get_subject_name")
+    certificateNotBefore = try library.function("X509_get0_notBefore")
+    certificateNotAfter = try library.function("X509_get0_notAfter")
+    nameText = try library.function("X509_NAME_oneline")
+    timeParts = try library.function("ASN1_TIME_to_tm")
   }
 
   // MARK: - Errors

@@ -1,9 +1,11 @@
+internal import SystemLibraries
+
 /// Why the files of a listener cannot be served with, in the words of the configuration's faults.
 enum TLSFault: Error, Equatable {
   /// Which setting names the file that is at fault.
   enum Place: String { case certificate, key, clientCA = "client_ca" }
 
-  case library(OpenSSL.LoadError)
+  case library(SharedLibrary.LoadError)
   case absent(Place, path: String)
   case unreadable(Place, path: String, reason: String)
   /// The file has no block of the kind that belongs there.

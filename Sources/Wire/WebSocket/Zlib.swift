@@ -1,23 +1,10 @@
 import Bytes
-import Glibc
-import Synchronization
+public import SystemLibraries
 
 /// zlib, opened at run time, with the functions that permessage-deflate uses.
 ///
 /// Thread: any. It is never closed.
 public final class Zlib: @unchecked Sendable {  // Immutable after `init`.
-  public enum LoadError: Error, Equatable, CustomStringConvertible {
-    case missing(String)
-    case symbolMissing(String)
-
-    public var description: String {
-      switch self {
-      case .missing(let reason): "cannot load libz.so.1: \(reason); install the Debian package zlib1g"
-      case .symbolMissing(let name): "libz.so.1 has no \(name); install the Debian package zlib1g, 1.2.6 or later"
-      }
-    }
-  }
-
   typealias Stream = UnsafeMutableRawPointer
 
   let version: UnsafePointer<CChar>
@@ -31,43 +18,27 @@ public final class Zlib: @unchecked Sendable {  // Immutable after `init`.
   let deflateReset: @convention(c) (Stream) -> Int32
   let deflateEnd: @convention(c) (Stream) -> Int32
 
-  private static let loaded = Mutex<Zlib?>(nil)
+  private static let loaded = LoadedOnce<Zlib>()
 
   /// Opens zlib; from the second time on returns the same.
-  public static func load() throws(LoadError) -> Zlib {
-    let result = loaded.withLock { loaded -> Result<Zlib, LoadError> in
-      if let loaded { return .success(loaded) }
-      do throws(LoadError) {
-        let library = try Zlib("libz.so.1")
-        loaded = library
-        return .success(library)
-      } catch {
-        return .failure(error)
-      }
-    }
-    return try result.get()
+  public static func load() throws(SharedLibrary.LoadError) -> Zlib {
+    try loaded.get { () throws(SharedLibrary.LoadError) in try Zlib("libz.so.1") }
   }
 
-  init(_ name: String) throws(LoadError) {
-    guard let library = dlopen(name, RTLD_NOW | RTLD_LOCAL) else {
-      throw .missing(dlerror().map { String(cString: $0) } ?? "no reason given")
-    }
-    func function<Function>(_ name: String) throws(LoadError) -> Function {
-      guard let symbol = dlsym(library, name) else { throw .symbolMissing(name) }
-      return unsafeBitCast(symbol, to: Function.self)
-    }
-    let zlibVersion: @convention(c) () -> UnsafePointer<CChar>? = try function("zlibVersion")
-    guard let version = zlibVersion() else { throw .symbolMissing("zlibVersion") }
+  init(_ name: String) throws(SharedLibrary.LoadError) {
+    let library = try SharedLibrary(name, remedy: "install the Debian package zlib1g, 1.2.6 or later")
+    let zlibVersion: @convention(c) () -> UnsafePointer<CChar>? = try library.function("zlibVersion")
+    guard let version = zlibVersion() else { throw library.unfit("does not say its version") }
     self.version = version
-    inflateInit = try function("inflateInit2_")
-    inflate = try function("inflate")
-    inflateReset = try function("inflateReset")
-    inflateResetKeep = try function("inflateResetKeep")
-    inflateEnd = try function("inflateEnd")
-    deflateInit = try function("deflateInit2_")
-    deflate = try function("deflate")
-    deflateReset = try function("deflateReset")
-    deflateEnd = try function("deflateEnd")
+    inflateInit = try library.function("inflateInit2_")
+    inflate = try library.function("inflate")
+    inflateReset = try library.function("inflateReset")
+    inflateResetKeep = try library.function("inflateResetKeep")
+    inflateEnd = try library.function("inflateEnd")
+    deflateInit = try library.function("deflateInit2_")
+    deflate = try library.function("deflate")
+    deflateReset = try library.function("deflateReset")
+    deflateEnd = try library.function("deflateEnd")
   }
 }
 

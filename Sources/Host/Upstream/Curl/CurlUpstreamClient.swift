@@ -1,6 +1,7 @@
 import CLinux
 import CProviderABI
 import Decisions
+internal import SystemLibraries
 
 /// HTTP to upstream servers through libcurl's multi interface, driven by the loop's descriptors and timers.
 ///
@@ -124,7 +125,7 @@ package final class CurlUpstreamClient: UpstreamClient {
 
   private func loaded() throws(ProviderFailure) -> CurlLibrary {
     if let library { return library }
-    do throws(CurlLibrary.LoadError) {
+    do throws(SharedLibrary.LoadError) {
       return try CurlLibrary.load()
     } catch {
       throw ProviderFailure(status: PRV_E_UNSUPPORTED, message: "\(error)")
