@@ -1,6 +1,7 @@
 import Decisions
 import Glibc
 import Testing
+import Wire
 
 @testable import Host
 
@@ -12,6 +13,7 @@ final class ScriptedProvider: ProviderInstance, @unchecked Sendable {  // Confin
   private(set) var bodies: [String] = []
   private(set) var deadlines: [Instant] = []
   private(set) var kinds: [ProviderCallKind] = []
+  private(set) var traces: [TraceContext?] = []
   /// Runs inside `open`; what it throws is what `open` throws.
   var onOpen: ((UInt64) throws(ProviderFailure) -> Void)?
   private var sinks: [UInt64: any ProviderCallSink] = [:]
@@ -35,6 +37,7 @@ final class ScriptedProvider: ProviderInstance, @unchecked Sendable {  // Confin
     bodies.append(String(decoding: request.body, as: UTF8.self))
     deadlines.append(request.deadline)
     kinds.append(request.kind)
+    traces.append(request.trace)
     sinks[call] = sink
     do {
       try onOpen?(call)
@@ -107,6 +110,7 @@ final class HostBench {
     provider: ScriptedProvider = ScriptedProvider(), others: [ScriptedProvider] = [], providerLimit: Int = 100,
     queued: Int = 0,
     principals: [(name: String, role: Principals.Role, token: String)] = [], isReady: Bool = true,
+    log: Log = Log(level: .error),
     _ change: (inout Configuration) -> Void = { _ in }
   ) throws {
     let providers = [provider] + others
@@ -120,7 +124,7 @@ final class HostBench {
       configuration.coreSettings(known),
       providers: providers.map { _ in Admission.ProviderLimit(inFlight: providerLimit, queued: queued) }, now: .now())
     services = HostServices(
-      configuration: configuration, log: Log(level: .error), core: core, principals: known,
+      configuration: configuration, log: log, core: core, principals: known,
       version: "9.9.9")
     eventLoop = try EventLoop(index: 0)
     loop = HostLoop(eventLoop: eventLoop, services: services, peers: peers)

@@ -3,6 +3,7 @@ import Dispatch
 import Glibc
 import Synchronization
 import Testing
+import Wire
 
 @testable import Host
 
@@ -88,6 +89,9 @@ final class PluginBench: @unchecked Sendable {
     for _ in 0..<3 { onLoop {} }
   }
 
+  /// That the calls from now on are in.
+  var trace: TraceContext?
+
   func open(_ model: String, _ sink: RecordingSink) -> Result<ProviderCallID, ProviderFailure> {
     onLoop { [self] in
       Swift.Result { () throws(ProviderFailure) in try openHere(model, sink) }
@@ -106,7 +110,7 @@ final class PluginBench: @unchecked Sendable {
             try provider.open(
               ProviderRequest(
                 kind: .chat, wantsStream: true, attempt: 1, deadline: .never, connectTimeoutNanoseconds: 5,
-                requestID: id, model: model, bodySchema: "prv.chat/1", body: body), sink: sink, on: loop)
+                requestID: id, model: model, bodySchema: "prv.chat/1", body: body, trace: trace), sink: sink, on: loop)
           }
         }
       }

@@ -1,6 +1,7 @@
 import CProviderABI
 import Synchronization
 import Testing
+import Wire
 
 @testable import Host
 
@@ -101,6 +102,23 @@ import Testing
     #expect(sink.words == ["connected", "headers"])
     #expect(bench.done(call) == PRV_OK)
     _ = try sink.end()
+  }
+
+  @Test func `the host tells the upstream the call's trace, in place of what the plugin says`() throws {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    let headers: [(StaticString, StaticString)] = [("TraceParent", "mine"), ("TRACESTATE", "mine=1"), ("X-Other", "1")]
+    func sent(_ trace: TraceContext?) throws -> [String] {
+      bench.trace = trace
+      let call = try bench.open("hold", sink).get()
+      let answer = try bench.onLoop { Result { try request(call, headers: headers) } }.get()
+      #expect(answer.status == PRV_OK)
+      return try #require(bench.upstream.requests.last).headers.map { "\($0.name): \($0.value)" }
+    }
+    #expect(try sent(nil) == ["TraceParent: mine", "TRACESTATE: mine=1", "X-Other: 1"])
+    let state = TraceContext(parent: parent, state: "vendor=a")
+    #expect(try sent(state) == ["X-Other: 1", "traceparent: \(parent)", "tracestate: vendor=a"])
+    #expect(try sent(TraceContext(parent: parent)) == ["X-Other: 1", "traceparent: \(parent)"])
+    #expect(try sent(nil).count == 3, "a trace ends with its call")
   }
 
   @Test func `the host adds the key, as the scheme says`() throws {

@@ -5,6 +5,7 @@ import Decisions
 import Glibc
 import Synchronization
 import Testing
+import Wire
 
 @testable import Host
 
@@ -79,14 +80,14 @@ import Testing
       return latch.wait(milliseconds: 20_000)!.value!
     }
 
-    func open() throws -> ProviderCallID {
+    func open(trace: TraceContext? = nil) throws -> ProviderCallID {
       let opened = onLoop { [channel, sink] in
         Result { () throws(ProviderFailure) in
           let empty = UnsafeRawBufferPointer(start: nil, count: 0)
           return try channel.open(
             ProviderRequest(
               kind: .chat, wantsStream: true, attempt: 1, deadline: .never, connectTimeoutNanoseconds: 5,
-              requestID: empty, model: empty, bodySchema: "prv.chat/1", body: empty), sink)
+              requestID: empty, model: empty, bodySchema: "prv.chat/1", body: empty, trace: trace), sink)
         }
       }
       return try opened.get()
@@ -233,6 +234,21 @@ import Testing
     bench.say(.done) { ProviderEnd.succeeded.write(to: &$0) }
     #expect(try bench.fault().contains("found a second end of a call"))
     #expect(bench.sink.ends.count == 1)
+  }
+
+  @Test func `a worker's exchange tells the upstream the call's trace, of which the worker knows nothing`() throws {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    let bench = try Bench()
+    _ = try bench.open(trace: TraceContext(parent: parent, state: "vendor=a"))
+    let opened = try bench.next()
+    #expect(opened.kind == .open)
+    #expect(!String(decoding: opened.payload, as: UTF8.self).contains("4bf92f"))
+    bench.request(1)
+    try bench.until("the exchange began") { bench.onLoop { bench.upstream.requests.count } == 1 }
+    #expect(
+      bench.upstream.requests[0].headers.map { "\($0.name): \($0.value)" } == [
+        "traceparent: \(parent)", "tracestate: vendor=a",
+      ])
   }
 
   @Test func `every call fails when the worker is found out`() throws {

@@ -11,6 +11,8 @@ extension HTTPRouter {
     var deflate: MessageDeflate?
     /// Whose token came with the request; nil: none did.
     var known: Principals.Principal?
+    /// The trace that the client is in; nil: in none.
+    var trace: TraceContext?
   }
 
   func upgrade(_ head: HTTPRequestHead, accept: String) -> HTTPDecision {
@@ -21,6 +23,7 @@ extension HTTPRouter {
       return .reply(.error(404, "there is no WebSocket at this path; use / or /ws"))
     }
     var opening = Opening(accept: accept)
+    opening.trace = TraceContext(head.headers, random: loop.nextRandom)
     do throws(PresentedTokens.Malformed) {
       let tokens = try PresentedTokens(head)
       opening.known = try tokens.principal(of: loop.services.principals)
@@ -57,7 +60,7 @@ extension HTTPRouter {
       connection.becameKnown()
       return link
     }
-    let session = NativeSession(link: link, known: opening.known)
+    let session = NativeSession(link: link, known: opening.known, trace: opening.trace)
     link.start(session)
     switch refusal {
     case nil: session.awaitHello()

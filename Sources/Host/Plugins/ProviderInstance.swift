@@ -1,4 +1,5 @@
 package import Decisions
+package import Wire
 
 /// The one seam through which the host reaches a provider, wherever its code runs (PROVIDER-ABI: in process now, in a
 /// worker later). Shaped as messages: open, event, done, cancel, resume.
@@ -61,11 +62,13 @@ package struct ProviderRequest {
   package var body: UnsafeRawBufferPointer
   /// What came with the call (prv.files/1).
   package var files: [ProviderFile]
+  /// Told to the upstream with each exchange, by the host: a plugin knows nothing of it. nil: nothing is.
+  package var trace: TraceContext?
 
   package init(
     kind: ProviderCallKind, wantsStream: Bool, attempt: UInt32, deadline: Instant, connectTimeoutNanoseconds: UInt64,
     requestID: UnsafeRawBufferPointer, model: UnsafeRawBufferPointer, bodySchema: StaticString,
-    body: UnsafeRawBufferPointer, files: [ProviderFile] = []
+    body: UnsafeRawBufferPointer, files: [ProviderFile] = [], trace: TraceContext? = nil
   ) {
     self.kind = kind
     self.wantsStream = wantsStream
@@ -77,6 +80,7 @@ package struct ProviderRequest {
     self.bodySchema = bodySchema
     self.body = body
     self.files = files
+    self.trace = trace
   }
 }
 

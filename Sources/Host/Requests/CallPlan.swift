@@ -1,4 +1,5 @@
 import Decisions
+import Wire
 
 /// What a face asks for, validated: everything a call needs but its body. Moved into its call, never copied.
 struct CallPlan: ~Copyable {
@@ -21,6 +22,8 @@ struct CallPlan: ~Copyable {
   /// Its number; nil: nobody needs a token here.
   var principal: Int?
   var receivedAt: Instant
+  /// What the upstream is told of the client's trace, with a span of this call; nil: it is in none.
+  var trace: TraceContext?
 
   /// As frames name the call.
   var name: String { tool?.name ?? "chat" }
@@ -43,7 +46,7 @@ extension CallPlan {
           connectTimeoutNanoseconds: connect,
           requestID: UnsafeRawBufferPointer(rebasing: quoted[1..<max(1, quoted.count - 1)]),
           model: UnsafeRawBufferPointer(name), bodySchema: tool == nil ? "prv.chat/1" : "prv.tool-call/1",
-          body: body, files: files)
+          body: body, files: files, trace: trace)
         return Result { () throws(ProviderFailure) in try provider.open(request, sink: sink, on: loop) }
       }
     }

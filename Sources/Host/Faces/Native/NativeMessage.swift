@@ -1,5 +1,6 @@
 import Bytes
 import JSON
+import Wire
 
 /// A message of the native protocol, taken apart but not yet believed.
 ///
@@ -13,6 +14,8 @@ struct NativeMessage {
   private(set) var clientName: JSONView?
   private(set) var old: JSONView?
   private(set) var new: JSONView?
+  private(set) var traceParent: JSONView?
+  private(set) var traceState: JSONView?
 
   /// The characters a request id may have.
   static let requestIDCharactersLimit = 200
@@ -36,6 +39,10 @@ struct NativeMessage {
         old = value
       } else if key.equals("new") {
         new = value
+      } else if key.equals("traceparent") {
+        traceParent = value
+      } else if key.equals("tracestate") {
+        traceState = value
       }
     }
   }
@@ -46,6 +53,21 @@ struct NativeMessage {
       requestID.bytes.count <= 6 * Self.requestIDCharactersLimit + 2
     else { return nil }
     return requestID.bytes
+  }
+
+  /// Where the call stands in a trace: what the message says, else what its connection's upgrade did, one step on. nil:
+  /// in none. A `traceparent` that is none begins a trace, as W3C Trace Context wants it.
+  func trace(ofConnection: TraceContext?, random: () -> UInt64) throws(CallError) -> TraceContext? {
+    for (name, field) in [("traceparent", traceParent), ("tracestate", traceState)] {
+      guard let field, !field.isNull, field.kind != .string else { continue }
+      throw .invalidMessage("\(name) must be a string, got \(field.kind)")
+    }
+    guard let parent = traceParent, !parent.isNull else { return ofConnection?.child(random) }
+    let state = traceState.flatMap { $0.isNull ? nil : $0.string() } ?? ""
+    guard let given = TraceContext(parent: parent.string() ?? "", state: state) else {
+      return TraceContext(beginning: random)
+    }
+    return given.child(random)
   }
 
   func checkRequestID() throws(CallError) {

@@ -49,16 +49,18 @@ extension NativeSession {
     loop.bodyScratch.removeAll(keeping: 1 << 20)
     arguments.writeBody(to: &loop.bodyScratch)
     let id = RequestID(fields.requestID)
+    let trace = try fields.trace(ofConnection: trace, random: loop.nextRandom)
     let fingerprint =
       id.isGiven || arguments.refusesDuplicates
       ? loop.fingerprint(model: model, body: loop.bodyScratch.readable) : nil
     guard try isNew(id, fingerprint, refusesDuplicates: arguments.refusesDuplicates, identity) else { return }
     let (total, isShortened) = total(arguments.timeoutNanoseconds)
-    let plan = CallPlan(
+    var plan = CallPlan(
       requestID: id.text, model: model, fallbacks: routing.fallbacks(for: model, arguments), requestedModel: requested,
       wantsStream: arguments.wantsStream, total: total, isShortened: isShortened, session: identity.number,
       principal: identity.principal?.index, receivedAt: .now())
     loop.meter?.parsed(at: plan.receivedAt)
+    plan.trace = trace
     try begin(plan, id, fingerprint, routing, body: loop.bodyScratch.readable)
   }
 
@@ -72,6 +74,7 @@ extension NativeSession {
     arguments.writeBody(to: &loop.bodyScratch)
     let bodyBytes = loop.bodyScratch.count
     let id = RequestID(fields.requestID)
+    let trace = try fields.trace(ofConnection: trace, random: loop.nextRandom)
     if id.isGiven { arguments.writeFiles(to: &loop.bodyScratch) }
     let fingerprint = id.isGiven ? loop.fingerprint(model: tool.place, body: loop.bodyScratch.readable) : nil
     guard try isNew(id, fingerprint, refusesDuplicates: false, identity) else { return }
@@ -80,6 +83,7 @@ extension NativeSession {
       requestID: id.text, model: tool.place, wantsStream: arguments.wantsStream, total: total,
       isShortened: isShortened, session: identity.number, principal: identity.principal?.index, receivedAt: .now())
     loop.meter?.parsed(at: plan.receivedAt)
+    plan.trace = trace
     plan.tool = tool
     plan.files = arguments.files
     try begin(

@@ -1,5 +1,6 @@
 import Bytes
 import Decisions
+import Wire
 
 /// One client of the native protocol: hello first, then any number of operations and calls on one connection.
 ///
@@ -34,15 +35,18 @@ final class NativeSession: MessageHandler, CallFace, TimerTarget {
   let link: WebSocketLink
   /// Who has shown a token with the upgrade; nil: the hello has to.
   private let known: Principals.Principal?
+  /// Of the upgrade, for calls that say nothing themselves; nil: it said nothing.
+  let trace: TraceContext?
   private var state = State.fresh
   private var life: SessionLife
   private var openedAt = Instant.never
   /// What runs or waits, in the order it came; at most the session's limit.
   var calls = SessionCalls<Call>()
 
-  init(link: WebSocketLink, known: Principals.Principal? = nil) {
+  init(link: WebSocketLink, known: Principals.Principal? = nil, trace: TraceContext? = nil) {
     self.link = link
     self.known = known
+    self.trace = trace
     life = SessionLife(now: link.connection.loop.now)
   }
 

@@ -95,4 +95,7 @@ extension CallSlot {
 
   /// For log lines. Thread: any.
   var requestID: String { shared.withLock { $0.requestID.string() } }
+
+  /// For log lines; nil: the call is in no trace. Thread: any.
+  var traceID: String? { shared.withLock { $0.trace?.traceID } }
 }

@@ -14,14 +14,17 @@ extension CallSlot {
     guard let client = table.upstream else { return (PRV_E_UNSUPPORTED, 0) }
     let table = copyHead(callbacks, size: callbacks.pointee.size, over: prv_http_callbacks())
     guard table.on_complete != nil else { return (PRV_E_INVALID_ARGUMENT, 0) }
-    let (connectTimeout, deadline) = shared.withLock { ($0.connectTimeoutNanoseconds, $0.deadline) }
-    let request: UpstreamRequest
+    let (connectTimeout, deadline, trace) = shared.withLock {
+      ($0.connectTimeoutNanoseconds, $0.deadline, $0.trace)
+    }
+    var request: UpstreamRequest
     do throws(HTTPRequestFault) {
       request = UpstreamRequest(
         try provider.requests.read(source), key: provider.key, connectTimeout: connectTimeout, deadline: deadline)
     } catch {
       return (error.status, 0)
     }
+    request.tell(trace)
     switch reserve(handle, table, argument) {
     case .failure(let refusal): return (refusal.status, 0)
     case .success(let exchange): return start(exchange, request, client)

@@ -3,6 +3,7 @@ internal import CProviderABI
 internal import ProviderContract
 import Decisions
 internal import Synchronization
+internal import Wire
 
 /// Where one call of a plugin lives: its sink, its context in the plugin, and what waits to be said to either.
 ///
@@ -35,6 +36,7 @@ final class CallSlot: @unchecked Sendable {
     var requestID = ByteBuffer()
     var deadline = Instant.never
     var connectTimeoutNanoseconds: UInt64 = 0
+    var trace: TraceContext?
     /// Events that were emitted on other threads and not yet handed to the sink.
     var copiedEvents = 0
     var copiedBytes = 0
@@ -107,6 +109,7 @@ extension CallSlot {
       shared.requestID.append(request.requestID)
       shared.deadline = request.deadline
       shared.connectTimeoutNanoseconds = request.connectTimeoutNanoseconds
+      shared.trace = request.trace
     }
     state.store(CallState(generation: generation, CallState.live).word, ordering: .releasing)
     let handle = CallHandle.make(generation: generation, loop: table.loop.index, slot: index)

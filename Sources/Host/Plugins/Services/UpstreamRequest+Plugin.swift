@@ -1,5 +1,6 @@
 import Decisions
 internal import ProviderContract
+internal import Wire
 
 extension UpstreamRequest {
   /// What a plugin asked for, with what the host adds: the key, when the operator configured one, and the call's own
@@ -22,5 +23,13 @@ extension UpstreamRequest {
     if checked.totalTimeout == 0 && deadline != .never {
       totalTimeout = max(1, deadline.nanoseconds(since: .now()))
     }
+  }
+
+  /// Adds the trace that the call is in, in place of what the plugin may say of one; nil: the call is in none.
+  mutating func tell(_ trace: TraceContext?) {
+    guard let trace else { return }
+    headers.removeAll { $0.name.isEqualHeaderName("traceparent") || $0.name.isEqualHeaderName("tracestate") }
+    headers.append(("traceparent", trace.parent))
+    if !trace.state.isEmpty { headers.append(("tracestate", trace.state)) }
   }
 }

@@ -1,5 +1,6 @@
 import Decisions
 internal import ProviderContract
+internal import Wire
 
 /// One call to a worker, as the host has it: its sink, its credit, and the exchanges that the host makes for it.
 ///
@@ -14,6 +15,7 @@ final class WorkerCall: TimerTarget {
   let id: UInt64
   let deadline: Instant
   let connectTimeoutNanoseconds: UInt64
+  private let trace: TraceContext?
   private(set) var sink: (any ProviderCallSink)?
   private(set) var isCancelled = false
   private(set) var isDone = false
@@ -34,6 +36,7 @@ final class WorkerCall: TimerTarget {
     self.channel = channel
     deadline = request.deadline
     connectTimeoutNanoseconds = request.connectTimeoutNanoseconds
+    trace = request.trace
   }
 
   /// Whether nothing of it is left.
@@ -142,6 +145,7 @@ final class WorkerCall: TimerTarget {
         let left = max(1, deadline.nanoseconds(since: .now()))
         allowed.totalTimeout = allowed.totalTimeout == 0 ? left : min(allowed.totalTimeout, left)
       }
+      allowed.tell(trace)
       exchange.start(allowed, isSinkPaused: isPaused, isWindowFull: isWindowFull)
     } catch {
       let message = "the host does not allow the request: expected \(error.expected), found \(error.found)"
