@@ -46,9 +46,11 @@ struct ControlExchange {
   private mutating func asked() -> Action {
     isAsked = true
     let text = String(decoding: line, as: UTF8.self)
-    if let command = ControlSocket.Command(rawValue: text) { return .perform(command) }
-    let known = ControlSocket.Command.allCases.map(\.rawValue).joined(separator: ", ")
-    return .refuse("there is no command \(text.debugDescription); known: \(known)")
+    do throws(ControlSocket.Command.Unknown) {
+      return .perform(try ControlSocket.Command(text))
+    } catch {
+      return .refuse(error.reason)
+    }
   }
 
   /// The answer is being sent, from `now` on.

@@ -7,12 +7,44 @@ import Glibc
 /// What is asked and answered is `ControlExchange`'s to decide. A peer that says nothing, or takes nothing, holds one of
 /// eight places for a second and holds up nobody else: nothing here waits. Thread: the control thread's.
 package final class ControlSocket {
-  package enum Command: String, CaseIterable {
+  package enum Command: Equatable, Sendable {
     case reload
     /// Looks at the plugin files anew.
     case rescan
     /// What serves, as one line of JSON.
     case plugins
+    /// Opens the log's file anew.
+    case reopenLog
+    case logLevel(LogLevel)
+
+    /// Why a line is no command.
+    struct Unknown: Error, Equatable {
+      var reason: String
+    }
+
+    private static let plain: [(word: String, command: Command)] = [
+      ("reload", .reload), ("rescan", .rescan), ("plugins", .plugins), ("reopen-log", .reopenLog),
+    ]
+    private static let level = "log-level"
+
+    init(_ line: String) throws(Unknown) {
+      if let known = Self.plain.first(where: { $0.word == line }) {
+        self = known.command
+        return
+      }
+      let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+      guard words.count == 2, words[0] == Self.level else {
+        let known = Self.plain.map(\.word) + ["\(Self.level) LEVEL"]
+        throw Unknown(
+          reason: "there is no command \(line.debugDescription); known: \(known.joined(separator: ", "))")
+      }
+      guard let level = LogLevel(named: words[1]) else {
+        throw Unknown(
+          reason: "there is no log level \(words[1].debugDescription); known: \(LogLevel.names.joined(separator: ", "))"
+        )
+      }
+      self = .logLevel(level)
+    }
   }
 
   private struct Peer {

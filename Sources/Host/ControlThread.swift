@@ -12,6 +12,8 @@ final class ControlPort: Sendable {
     case stop
     /// SIGHUP.
     case reload
+    /// SIGUSR1.
+    case reopenLog
     /// Somebody asks at the control socket.
     case request
     /// Something of what `watch` looks at may have changed.
@@ -27,7 +29,7 @@ final class ControlPort: Sendable {
   init() {
     var set = sigset_t()
     sigemptyset(&set)
-    for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&set, signal) }
+    for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1] { sigaddset(&set, signal) }
     pthread_sigmask(SIG_BLOCK, &set, nil)
     signal(SIGPIPE, SIG_IGN)
     signals = signalfd(-1, &set, Int32(SFD_NONBLOCK | SFD_CLOEXEC))
@@ -63,7 +65,11 @@ final class ControlPort: Sendable {
       if descriptors[0].revents != 0 {
         var information = signalfd_siginfo()
         guard read(signals, &information, MemoryLayout<signalfd_siginfo>.size) > 0 else { continue }
-        return information.ssi_signo == UInt32(SIGHUP) ? .reload : .stop
+        switch Int32(information.ssi_signo) {
+        case SIGHUP: return .reload
+        case SIGUSR1: return .reopenLog
+        default: return .stop
+        }
       }
       if descriptors[1].revents != 0 {
         var count: UInt64 = 0

@@ -179,6 +179,7 @@ package final class Host {
       switch control.next(until: deadline, socket: socket?.descriptor ?? -1, watch: files?.descriptor ?? -1) {
       case .stop: return updates.stop()
       case .reload: _ = reload(providers, updates)
+      case .reopenLog: _ = reopenLog()
       case .request: socket?.answer(now: .now()) { perform($0, providers, updates) }
       case .changed: files?.note(now: .now())
       case .woken:
@@ -202,6 +203,7 @@ package final class Host {
       providers.retired.look(log)
       // Blocks of a flood that lie between others stay with the process otherwise.
       if services.memory.isDownFromPeak() { malloc_trim(0) }
+      log.tellLeftOut(now: now)
       look = now.advanced(milliseconds: LeaseRecovery.intervalMilliseconds)
     }
   }
@@ -215,6 +217,8 @@ package final class Host {
       updates.filesChanged(triesAgain: true)
       return ReloadReport(isApplied: true, lines: ["looking at the plugin files; see 'patchbay plugin list'"])
     case .plugins: return ReloadReport(isApplied: true, lines: [PluginReport(providers, updates).json.text])
+    case .reopenLog: return reopenLog()
+    case .logLevel(let level): return setLogLevel(level)
     }
   }
 
@@ -254,6 +258,7 @@ package final class Host {
     while !isDone() {
       switch control.next(until: deadline) {
       case .stop, .timeout: return false
+      case .reopenLog: _ = reopenLog()
       case .woken, .reload, .request, .changed: break
       }
     }

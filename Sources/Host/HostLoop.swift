@@ -37,6 +37,7 @@ final class HostServices: Sendable {
     health = HealthMonitor(
       core: core, memory: memory, version: version, startedAt: startedAt, loopCount: loopCount)
     metrics.add(HealthMetrics(monitor: health))
+    metrics.add(log)
   }
 }
 
@@ -267,15 +268,15 @@ final class HostLoop: @unchecked Sendable {  // Confined to its loop; `deliver` 
   /// The checklist's lines: once for each call that ran out of time, and for each call at debug level.
   func logEnd(of call: Call, isTimeout: Bool, hadPermit: Bool) {
     guard isTimeout || services.log.isEnabled(.debug) else { return }
-    let id = String(decoding: call.plan.requestID.dropFirst().dropLast(), as: UTF8.self)
+    let names = call.names
     if isTimeout, hadPermit {
-      services.log.info(
-        "Released semaphore after timeout", ("request_id", id), ("provider", call.model.providerID),
-        ("total_seconds", CallError.seconds(call.plan.total)))
+      services.log.write(
+        .info, "Released semaphore after timeout",
+        names + [("provider", call.model.providerID), ("total_seconds", CallError.seconds(call.plan.total))])
     }
     services.log.write(
-      isTimeout ? .info : .debug, "Removed \(id) from in-flight",
-      [("request_id", id), ("remaining", "\(calls.count)")])
+      isTimeout ? .info : .debug, "Removed \(names[0].value) from in-flight", kind: "Removed from in-flight",
+      names + [("remaining", "\(calls.count)")])
   }
 
   /// Writes a line that a peer can provoke, as often as its kind allows (`LogThrottle`).

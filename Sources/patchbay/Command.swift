@@ -3,7 +3,10 @@ internal import Host
 
 /// What the program can be asked to do, and the exit statuses it answers with.
 enum Command: String, CaseIterable {
-  case serve, check, reload, chat, status, stress, soak, plugin
+  case serve, check, reload
+  case logLevel = "log-level"
+  case reopenLog = "reopen-log"
+  case chat, status, stress, soak, plugin
 
   /// The statuses of every command; `status` has its own reading of them (docs/operating.md).
   enum Exit {
@@ -18,6 +21,8 @@ enum Command: String, CaseIterable {
     case .serve: "run the host in the foreground"
     case .check: "validate the configuration and print the timeout table"
     case .reload: "make a running host read its configuration anew"
+    case .logLevel: "change which lines a running host logs"
+    case .reopenLog: "make a running host open its log file anew"
     case .chat: "ask a running host one question; the answer streams to the terminal"
     case .status: "show a running host on one screen"
     case .plugin: "list the plugins, show what one contains, validate one, begin a new one"
@@ -50,6 +55,20 @@ enum Command: String, CaseIterable {
       Finds the host by the state_directory of its configuration (or DIRECTORY) and shows what has changed. SIGHUP does
       the same. Only the host's own user and root may ask.
       Exit status 0: applied; 1: refused, the old configuration stays and each fault is named; 2: no host is there.
+      """
+    case .logLevel:
+      """
+      usage: patchbay log-level LEVEL [--config FILE | --state DIRECTORY]
+
+      LEVEL is debug, info, warning or error, and holds until the next reload or start, which take the configured one.
+      Exit status 0: changed; 1: refused; 2: no host is there.
+      """
+    case .reopenLog:
+      """
+      usage: patchbay reopen-log [--config FILE | --state DIRECTORY]
+
+      For whoever has moved log.file away; SIGUSR1 does the same.
+      Exit status 0: a new file is written; 1: it cannot be opened, and the old one stays; 2: no host is there.
       """
     case .chat:
       """
@@ -109,8 +128,9 @@ enum Command: String, CaseIterable {
   }
 
   static let overview: String = {
+    let width = (allCases.map(\.rawValue.count).max() ?? 0) + 2
     let lines = allCases.map { command in
-      "  \(command.rawValue)\(String(repeating: " ", count: 9 - command.rawValue.count))\(command.summary)"
+      "  \(command.rawValue)\(String(repeating: " ", count: width - command.rawValue.count))\(command.summary)"
     }
     return """
       patchbay - a provider host for language models
@@ -162,7 +182,9 @@ enum Command: String, CaseIterable {
     switch self {
     case .serve: try ServeCommand.run(Options(arguments, valued: ["--config"], flags: ["--debuggable"]))
     case .check: try CheckCommand.run(Options(arguments, valued: ["--config"]))
-    case .reload: try ReloadCommand.run(Options(arguments, valued: ["--config", "--state"]))
+    case .reload: try ControlCommand.reload(Options(arguments, valued: ["--config", "--state"]))
+    case .logLevel: try ControlCommand.logLevel(Options(arguments, valued: ["--config", "--state"]))
+    case .reopenLog: try ControlCommand.reopenLog(Options(arguments, valued: ["--config", "--state"]))
     case .chat:
       try ChatCommand.run(Options(arguments, valued: ["--url", "--model", "--token", "--ca"], flags: ["--json"]))
     case .status: try StatusCommand.run(Options(arguments, valued: ["--url", "--token", "--ca"], flags: ["--json"]))

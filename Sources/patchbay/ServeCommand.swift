@@ -15,7 +15,7 @@ enum ServeCommand {
       Settings.report(errors, command: "serve")
       return Command.Exit.failure
     }
-    let log = Log(level: configuration.log.level, format: configuration.log.format)
+    let log = try Settings.openLog(configuration.log)
     if isDebuggable {
       log.warning(
         "Other processes of this user can read the host's memory", ("remedy", "start it without --debuggable"))
@@ -57,6 +57,12 @@ enum CheckCommand {
 enum Settings {
   static func load(_ options: Options) throws -> Configuration {
     try Configuration.load(path: options["--config"])
+  }
+
+  /// In the file that is configured, or on standard error.
+  static func openLog(_ settings: Configuration.Logging) throws -> Log {
+    guard let file = settings.file else { return Log(level: settings.level, format: settings.format) }
+    return try Log(file: file, level: settings.level, format: settings.format)
   }
 
   static func report(_ errors: ConfigurationErrors, command: String) {

@@ -52,7 +52,7 @@ import Testing
       ("results: { keep_seconds: 1 }", []),
       ("sessions: { idle_seconds: 9, sweep_seconds: 9 }", []),
       ("sessions: { resume_seconds: 1 }", ["sessions.resume_seconds: resuming sessions has no effect in this version"]),
-      ("storage: {}", ["storage: keeping history has no effect in this version"]),
+      ("storage: { keep_days: 7 }", []),
       ("listeners: [{ address: '127.0.0.1:0', serves: ['websocket'] }]", []),
       (
         "listeners: [{ address: '127.0.0.1:0', serves: ['websocket', 'mcp'] }]",

@@ -32,6 +32,28 @@ struct ControlExchangeTests {
     #expect(reason.hasPrefix("there is no command"))
   }
 
+  @Test(
+    arguments: [
+      ("reload", .reload), ("rescan", .rescan), ("plugins", .plugins), ("reopen-log", .reopenLog),
+      ("log-level debug", .logLevel(.debug)), ("log-level error", .logLevel(.error)),
+    ] as [(String, ControlSocket.Command)])
+  func `every command is known by its words`(line: String, command: ControlSocket.Command) {
+    var exchange = ControlExchange(now: at(0))
+    #expect(exchange.received(Array("\(line)\n".utf8)) == .perform(command))
+  }
+
+  @Test(arguments: [
+    ("log-level", #"there is no command "log-level"; known: reload, rescan, plugins, reopen-log, log-level LEVEL"#),
+    ("log-level loud", #"there is no log level "loud"; known: debug, info, warning, error"#),
+    ("log-level debug ", #"there is no log level "debug "; known: debug, info, warning, error"#),
+    ("log-level  debug", #"there is no log level " debug"; known: debug, info, warning, error"#),
+    ("Reload", #"there is no command "Reload"; known: reload, rescan, plugins, reopen-log, log-level LEVEL"#),
+  ])
+  func `what is no command is told which there are`(line: String, reason: String) {
+    var exchange = ControlExchange(now: at(0))
+    #expect(exchange.received(Array("\(line)\n".utf8)) == .refuse(reason))
+  }
+
   @Test func `a second is for the line, and another for the answer`() {
     var exchange = ControlExchange(now: at(0))
     _ = exchange.received([0x72])

@@ -41,6 +41,7 @@ static inline int clinux_openat(int directory, const char *path, int flags, unsi
 // names than Swift's Glibc module has, and the two modules would clash.
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 int pipe2(int descriptors[2], int flags);
+int dup3(int from, int to, int flags);
 int mallopt(int parameter, int value);
 int malloc_trim(size_t pad);
 enum { CLINUX_M_TRIM_THRESHOLD = -1, CLINUX_M_TOP_PAD = -2 };  // malloc.h

@@ -14,7 +14,9 @@ package struct ConfigurationChange: Equatable, Sendable, CustomStringConvertible
 
 extension Configuration {
   /// Settings that are read once, at the start.
-  private static let fixed = ["listeners", "loops", "storage", "state_directory", "plugins", "log.format", "metrics"]
+  private static let fixed = [
+    "listeners", "loops", "storage", "state_directory", "plugins", "log.format", "log.file", "metrics",
+  ]
 
   /// What `other` has otherwise, in the order of the schema. No secret is among the values.
   package func changes(to other: Configuration) -> [ConfigurationChange] {
@@ -57,6 +59,7 @@ extension Configuration {
     copy.stateDirectory = running.stateDirectory
     copy.plugins = running.plugins
     copy.log.format = running.log.format
+    copy.log.file = running.log.file
     copy.metrics = running.metrics
     return copy
   }

@@ -115,7 +115,9 @@ extension Configuration {
     files.roots = files.roots.map { reader.resolved($0) }
     let path = reader.environment("PATCHBAY_PLUGIN_PATH") ?? ""
     plugins.directories = plugins.directories.map { reader.resolved($0) } + path.split(separator: ":").map(String.init)
-    storage.path = reader.resolved(storage.path)
+    storage.path =
+      reader.isSet("storage.path") ? reader.resolved(storage.path) : "\(stateDirectory)/\(storage.path)"
+    log.file = log.file.map { reader.resolved($0) }
     for index in listeners.indices {
       listeners[index].address = reader.resolved(address: listeners[index].address)
       listeners[index].tls = listeners[index].tls?.resolved(by: reader)

@@ -275,7 +275,12 @@ extension Configuration {
     package enum Kind: String, Sendable, CaseIterable { case sqlite, memory }
 
     package var kind = Kind.sqlite
+    /// Absent from the file: in the state directory.
     package var path = "patchbay.db"
+    package var sampleMilliseconds: UInt64 = 10_000
+    package var keepDays = 30
+    /// The largest that the database's file may become.
+    package var maxBytes = 268_435_456
     package init() {}
   }
 
@@ -296,6 +301,8 @@ extension Configuration {
   package struct Logging: Sendable, Equatable {
     package var level = LogLevel.info
     package var format = Log.Format.text
+    /// nil: standard error.
+    package var file: String?
     package init() {}
   }
 }

@@ -50,17 +50,20 @@ enum ConfigurationSchema {
     .object("rates", "Token buckets for the messages of clients. Absent: unlimited.", Self.rates),
     .object("results", "Finished results, kept for calls that are repeated.", Self.results),
     .object("sessions", "How long sessions live.", Self.sessions),
-    .object("storage", "Where history is kept.", Self.storage).notInForce("keeping history"),
+    .object("storage", "The past of the most important figures, for /history and the page.", Self.storage),
     .object("alerts", "Who is told when an alert begins or ends, beside the log and /health.", Self.alerts),
     .count(
       "loops", \.loops, 1...256, unit: "threads", "Event loops. Absent: one for each core that is online."
     ).machineDependent().sample("2"),
     .object(
-      "log", "The log on standard error.",
+      "log", "The log: on standard error, or in a file.",
       [
         .choice(
           "level", \.log.level, LogLevel.allCases.map { ($0.name, $0) }, "The least important line that is written."),
         .choice("format", \.log.format, [("text", .text), ("json", .json)], "How a line is laid out."),
+        .text(
+          "file", \.log.file, 1...4096, .path,
+          "Lines are appended to it; SIGUSR1 opens it anew once it was moved away. Absent: standard error."),
       ]),
     .object(
       "metrics", "The figures of /metrics.",
@@ -197,7 +200,17 @@ enum ConfigurationSchema {
 
   static let storage: [Setting<Configuration>] = [
     .choice("kind", \.storage.kind, [("sqlite", .sqlite), ("memory", .memory)], "A database, or nothing kept."),
-    .text("path", \.storage.path, 1...4096, .path, "The database's file."),
+    .text(
+      "path", \.storage.path, 1...4096, .path, "The database's file. Absent: patchbay.db in state_directory."
+    ).derived(),
+    .seconds("sample_seconds", \.storage.sampleMilliseconds, 100...60_000, "Between two samples."),
+    .count(
+      "keep_days", \.storage.keepDays, 1...3_650, unit: "days",
+      "Older points are dropped. Samples are kept for 6 hours, one point a minute for 2 days, one in 10 minutes so long."
+    ),
+    .count(
+      "max_bytes", \.storage.maxBytes, 1_048_576...1_099_511_627_776, unit: "bytes",
+      "The database's file; near it the oldest goes first. Its write-ahead log has up to 4 MiB beside it."),
   ]
 
   static let alerts: [Setting<Configuration>] = [

@@ -28,6 +28,12 @@ final class HTTPAnswer {
     requestID = HTTPRequestID.of(head)
   }
 
+  /// For log lines: the request's id, and its trace if it is in one.
+  var names: [LogField] {
+    let trace = head.headers["traceparent"].flatMap { TraceContext(parent: $0) }
+    return [("request_id", requestID)] + (trace.map { [("trace_id", $0.traceID)] } ?? [])
+  }
+
   /// Whether nothing was said yet.
   var isAwaited: Bool { if case .awaited = state { true } else { false } }
 

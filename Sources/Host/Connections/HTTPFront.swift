@@ -86,7 +86,7 @@ final class HTTPFront: ConnectionHandler, TimerTarget {
     owesContinue = head.expectation == .continue && head.bodyLength != .none
     switch responder.decide(head) {
     case .reply(let reply):
-      if let reason = reply.refusal { logRefusal(reply.status, reason, answer.requestID) }
+      if let reason = reply.refusal { logRefusal(reply.status, reason, answer) }
       answer.send(reply)
     case .handle(let handler, let bodyBytesLimit):
       try stream.takeBody(upTo: bodyBytesLimit)
@@ -142,7 +142,7 @@ final class HTTPFront: ConnectionHandler, TimerTarget {
   private func fail(_ error: HTTPError) {
     let (answer, handler) = (self.answer, self.handler)
     self.handler = nil
-    logRefusal(error.status, error.reason, answer?.requestID)
+    logRefusal(error.status, error.reason, answer)
     if let answer, answer.isAwaited {
       var reply = HTTPReply.error(error.status, error.reason)
       reply.closes = true
@@ -159,11 +159,10 @@ final class HTTPFront: ConnectionHandler, TimerTarget {
     handler?.clientLeft()
   }
 
-  private func logRefusal(_ status: Int, _ reason: String, _ requestID: String?) {
+  private func logRefusal(_ status: Int, _ reason: String, _ answer: HTTPAnswer?) {
     loop.warn(
       "Refused an HTTP request", kind: "\(status)",
-      [("status", "\(status)"), ("reason", reason), ("peer", "\(connection.peer)")]
-        + (requestID.map { [("request_id", $0)] } ?? []))
+      [("status", "\(status)"), ("reason", reason), ("peer", "\(connection.peer)")] + (answer?.names ?? []))
   }
 
   // MARK: - Time

@@ -1,3 +1,4 @@
+package import Decisions
 import Glibc
 import Synchronization
 
@@ -10,6 +11,13 @@ package enum LogLevel: Int, Comparable, Sendable, CaseIterable {
 
   package static func < (left: LogLevel, right: LogLevel) -> Bool { left.rawValue < right.rawValue }
   package var name: String { "\(self)" }
+  package static let names = allCases.map(\.name)
+
+  /// nil: there is no such level.
+  package init?(named name: some StringProtocol) {
+    guard let level = Self.allCases.first(where: { $0.name == name }) else { return nil }
+    self = level
+  }
 }
 
 /// One fact of a line: `("provider", "kimi")`. Names end in their unit (`_seconds`, `_bytes`).
@@ -17,30 +25,76 @@ package typealias LogField = (name: String, value: String)
 
 /// Writes lines of constant text and named fields to a descriptor; one `write` a line, so lines never mix.
 ///
+/// Lines of level info and above are bounded for each message (`LogRates`); what an operator asks for with debug is not.
 /// Thread: any. What stands in `secrets` never reaches the descriptor.
 package final class Log: Sendable {
   /// How a line is laid out.
   package enum Format: String, Sendable { case text, json }
 
-  private struct State {
-    var level: LogLevel
-    var secrets: [String]
-  }
+  /// errno of the last line, if it was lost; 0: it was written.
+  var lastFault: Int32 { fault.load(ordering: .relaxed) }
 
+  /// Its number never changes; what it leads to does when a file is opened anew.
   private let descriptor: Int32
+  /// Of the file; nil: it is somebody else's descriptor.
+  package let path: String?
   private let format: Format
-  private let state: Mutex<State>
+  /// What is never written.
+  private let secrets = Mutex<[String]>([])
+  private let rates = Mutex(LogRates())
   private let threshold: Atomic<Int>
+  private let lost = Atomic<UInt64>(0)
+  /// errno of the last line, if it was lost; 0: it was written.
+  private let fault = Atomic<Int32>(0)
 
   package init(descriptor: Int32 = 2, level: LogLevel = .info, format: Format = .text) {
     self.descriptor = descriptor
+    path = nil
     self.format = format
-    state = Mutex(State(level: level, secrets: []))
     threshold = Atomic(level.rawValue)
   }
 
+  /// A log that is appended to a file, which is made if it is absent.
+  package init(file path: String, level: LogLevel = .info, format: Format = .text) throws(LogFileFault) {
+    descriptor = try LogFile.open(path)
+    self.path = path
+    self.format = format
+    threshold = Atomic(level.rawValue)
+  }
+
+  deinit {
+    if path != nil { close(descriptor) }
+  }
+
+  /// Opens the file anew, which somebody may have moved away. When that fails, the old one stays, and says so.
+  ///
+  /// - Returns: what became of it, for whoever asked.
+  package func reopen() -> Result<String, LogFileFault> {
+    guard let path else {
+      info("The log has no file to be opened anew", ("remedy", "set log.file and restart"))
+      return .success("the log goes to standard error: there is no file to be opened anew")
+    }
+    do throws(LogFileFault) {
+      try LogFile.reopen(path, as: descriptor)
+    } catch {
+      self.error(
+        "The log file was not opened anew; the old one stays", ("path", path), ("reason", error.reason),
+        ("remedy", error.remedy))
+      return .failure(error)
+    }
+    info("The log file was opened anew", ("path", path))
+    return .success("the log file \(path) was opened anew")
+  }
+
+  /// Lines that were left out, so that a message does not fill the log.
+  package var leftOutLines: UInt64 { rates.withLock { $0.leftOutTotal } }
+  /// Lines that the descriptor did not take: a full disk, a pipe that nobody reads.
+  package var lostLines: UInt64 { lost.load(ordering: .relaxed) }
+
   /// Whether a line of `level` would be written.
   package func isEnabled(_ level: LogLevel) -> Bool { level.rawValue >= threshold.load(ordering: .relaxed) }
+
+  package var level: LogLevel { LogLevel(rawValue: threshold.load(ordering: .relaxed)) ?? .info }
 
   package func setLevel(_ level: LogLevel) {
     threshold.store(level.rawValue, ordering: .relaxed)
@@ -52,14 +106,14 @@ package final class Log: Sendable {
     guard secret.utf8.count >= 8 else { return }
     // What others wrote as JSON comes with its escapes.
     let escaped = String(Self.quoted(secret).dropFirst().dropLast())
-    state.withLock {
-      for form in [secret, escaped] where !$0.secrets.contains(form) { $0.secrets.append(form) }
+    secrets.withLock { secrets in
+      for form in [secret, escaped] where !secrets.contains(form) { secrets.append(form) }
     }
   }
 
   /// `text` without the secrets that stand in it.
   package func redacted(_ text: String) -> String {
-    state.withLock { $0.secrets }.reduce(text) { $0.replacingAll(of: $1, with: "[redacted]") }
+    secrets.withLock { $0 }.reduce(text) { $0.replacingAll(of: $1, with: "[redacted]") }
   }
 
   package func debug(_ message: String, _ fields: LogField...) { write(.debug, message, fields) }
@@ -67,8 +121,29 @@ package final class Log: Sendable {
   package func warning(_ message: String, _ fields: LogField...) { write(.warning, message, fields) }
   package func error(_ message: String, _ fields: LogField...) { write(.error, message, fields) }
 
-  package func write(_ level: LogLevel, _ message: String, _ fields: [LogField]) {
+  /// - Parameter kind: lines of one kind are bounded together; nil: those of one message.
+  package func write(_ level: LogLevel, _ message: String, kind: String? = nil, _ fields: [LogField]) {
     guard isEnabled(level) else { return }
+    let now = Instant.now()
+    tellLeftOut(now: now)
+    if level >= .info, !rates.withLock({ $0.admit(kind ?? message, now: now) }) { return }
+    put(level, message, fields)
+  }
+
+  /// Says what was left out in windows that are over. Whoever writes does it too; this is for a log that has gone quiet.
+  package func tellLeftOut(now: Instant) {
+    let ended = rates.withLock { $0.isLookDue(now: now) ? $0.ended(now: now) : [] }
+    for leftOut in ended {
+      put(
+        .warning, "Lines were left out",
+        [
+          ("of", leftOut.message), ("lines", "\(leftOut.count)"),
+          ("window_seconds", "\(LogRates.windowMilliseconds / 1_000)"),
+        ])
+    }
+  }
+
+  private func put(_ level: LogLevel, _ message: String, _ fields: [LogField]) {
     // Before the line is laid out: its escapes would hide a secret that has quotes in it.
     var line = render(level, redacted(message), fields.map { (name: $0.name, value: redacted($0.value)) })
     if line.utf8.count > 8192 { line = String(decoding: line.utf8.prefix(8189), as: UTF8.self) + "..." }
@@ -78,9 +153,14 @@ package final class Log: Sendable {
       while !rest.isEmpty {
         let written = Glibc.write(descriptor, rest.baseAddress(in: bytes), rest.count)
         if written < 0 && errno == EINTR { continue }
-        guard written > 0 else { return }
+        guard written > 0 else {
+          fault.store(errno, ordering: .relaxed)
+          lost.add(1, ordering: .relaxed)
+          return
+        }
         rest = rest.dropFirst(written)
       }
+      fault.store(0, ordering: .relaxed)
     }
   }
 

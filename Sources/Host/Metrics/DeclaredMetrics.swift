@@ -2,7 +2,8 @@
 ///
 /// A room with a `MetricSource` declares its own in a file of its own and is listed in `all`.
 enum DeclaredMetrics {
-  static let all: [MetricDeclaration] = requests + clocks + permits + clients + providers + host + genAI + health
+  static let all: [MetricDeclaration] =
+    requests + clocks + permits + clients + providers + host + genAI + health + log
 
   // MARK: - Requests
 

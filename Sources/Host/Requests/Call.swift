@@ -90,6 +90,7 @@ final class Call: ProviderCallSink, TimerTarget {
     preconditionFailure("a call was dropped in \(machine.state)")
   }
 
+  var log: Log { loop.services.log }
   var hasEnded: Bool { machine.hasEnded }
   /// Tries that were begun.
   var attempts: Int { machine.attempts }
@@ -103,6 +104,7 @@ final class Call: ProviderCallSink, TimerTarget {
   /// face is not told otherwise. `body` is borrowed.
   func start(body: UnsafeRawBufferPointer) throws(CallError) {
     loop.add(self)
+    logBegin()
     borrowedBody = body
     isStarting = true
     perform(.ask(model: 0))
@@ -428,6 +430,7 @@ final class Call: ProviderCallSink, TimerTarget {
       conclusion, failure: lastFailure, provider: model.providerID, clocks: machine.clocks.limits,
       connect: loop.connectNanoseconds, textBytes: answer.text.count, cancelMessage: cancelMessage)
     self.ending = ending
+    logFailure(ending)
     let held = permit.take()
     let hadPermit = held != nil
     let isRefused = !hadPermit && machine.attempts == 0 && conclusion != .cancelled

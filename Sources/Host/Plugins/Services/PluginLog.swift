@@ -24,13 +24,17 @@ extension InProcessProvider {
     let level = LogLevel(provider: level)
     guard log.isEnabled(level) else { return }
     var line: [LogField] = [("plugin", plugin.description.id), ("provider", information.id)]
-    if let slot = slot(of: call), slot.current.holds(call) { line.append(("request_id", slot.requestID)) }
+    if let slot = slot(of: call), slot.current.holds(call) {
+      line.append(("request_id", slot.requestID))
+      if let trace = slot.traceID { line.append(("trace_id", trace)) }
+    }
     if let fields {
       for index in 0..<Int(min(count, Self.logFieldsLimit)) {
         line.append((fieldName(fields[index].name), fields[index].value.excerpt))
       }
     }
-    log.write(level, message.excerpt, line)
+    // Its words are its own: all of its lines share one allowance.
+    log.write(level, message.excerpt, kind: "lines of the plugin of \(information.id)", line)
   }
 
   /// A name that cannot be taken for the host's own or break the line.
@@ -41,6 +45,6 @@ extension InProcessProvider {
     }
     guard plain, !text.isEmpty else { return "field" }
     let word = String(decoding: text, as: UTF8.self)
-    return ["plugin", "provider", "request_id"].contains(word) ? "plugin_" + word : word
+    return ["plugin", "provider", "request_id", "trace_id"].contains(word) ? "plugin_" + word : word
   }
 }

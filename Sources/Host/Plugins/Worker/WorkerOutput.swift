@@ -54,7 +54,9 @@ final class WorkerOutput {
       if member.key == "plugin" || member.key == "provider" { continue }
       fields.append((member.key, value))
     }
-    log.write(level, message, [("plugin", pluginID), ("provider", provider)] + fields)
+    log.write(
+      level, message, kind: "lines of the plugin of \(provider)",
+      [("plugin", pluginID), ("provider", provider)] + fields)
   }
 
   private func text(_ key: String, _ members: [JSONValue.Member]) -> String? {
