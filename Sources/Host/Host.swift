@@ -73,6 +73,7 @@ package final class Host {
       if let socketAddress { onReady(socketAddress) }
     }
     let socket = openControlSocket()
+    services.history?.start { [services] in services.metrics.snapshot(now: .now()) }
     providers.run()
     for loop in loops { loop.eventLoop.submitPastBound(.work { loop.beginSweeps() }) }
     waitForStop(
@@ -83,6 +84,7 @@ package final class Host {
     observer.stopping()
     drain(loops)
     observer.stop()
+    services.history?.stop()
     providers.stop()
     for loop in loops { loop.eventLoop.stop() }
     for loop in loops { loop.eventLoop.join() }

@@ -18,6 +18,8 @@ final class HostServices: Sendable {
   let metrics: MetricsRegistry
   let health: HealthMonitor
   let monitor: Monitor
+  /// nil: none is kept.
+  let history: History?
 
   init(
     configuration: Configuration, log: Log, core: Core, principals: Principals, version: String, loopCount: Int = 1
@@ -37,6 +39,8 @@ final class HostServices: Sendable {
     health = HealthMonitor(
       core: core, memory: memory, version: version, startedAt: startedAt, loopCount: loopCount)
     metrics.add(HealthMetrics(monitor: health))
+    history = History(configuration.storage, log)
+    if let history { metrics.add(history) }
     metrics.add(log)
   }
 }

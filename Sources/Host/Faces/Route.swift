@@ -24,6 +24,7 @@ struct Route {
     if services.contains(.metrics), let route = MetricsFace.route(at: path) { return route }
     if services.contains(.monitor), let route = MonitorFace.route(at: path) { return route }
     if services.contains(.monitor), let route = PageFace.route(at: path) { return route }
+    if services.contains(.monitor), let route = HistoryFace.route(at: path) { return route }
     return nil
   }
 
