@@ -40,7 +40,10 @@ final class HostServices: Sendable {
       core: core, memory: memory, version: version, startedAt: startedAt, loopCount: loopCount)
     metrics.add(HealthMetrics(monitor: health))
     history = History(configuration.storage, log)
-    if let history { metrics.add(history) }
+    if let history {
+      metrics.add(history)
+      health.watch(history)
+    }
     metrics.add(log)
   }
 }
