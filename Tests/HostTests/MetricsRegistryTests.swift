@@ -107,6 +107,24 @@ struct MetricsRegistryTests {
     }
   }
 
+  @Test func `restarts of workers that were replaced are not forgotten`() {
+    let (first, second) = (WorkerFigures(), WorkerFigures())
+    first.began(pid: 1, isFirst: true)
+    first.began(pid: 2, isFirst: false)
+    #expect(first.restarts == 1 && first.pid == 2)
+    func shown(_ worker: WorkerFigures?, number: Int = 3) -> ShownProvider {
+      ShownProvider(number: number, id: "p", generation: 1, worker: worker)
+    }
+    let same = shown(first).following([shown(first)])
+    #expect(same.earlierRestarts == 0)
+    let replaced = shown(second).following([same])
+    #expect(replaced.earlierRestarts == 1)
+    #expect(shown(second).following([replaced]).earlierRestarts == 1)
+    second.began(pid: 3, isFirst: false)
+    #expect(shown(nil).following([replaced]).earlierRestarts == 2, "it runs in the host's process now")
+    #expect(shown(first, number: 4).following([replaced]).earlierRestarts == 0)
+  }
+
   @Test func `a loop that does not count says nothing of requests, and the Core's figures stay`() throws {
     let bench = try HostBench { $0.metrics.counting = false }
     let client = try BenchClient.connected(to: bench)
