@@ -1,6 +1,6 @@
 """Measures the host as it was built, beside a peer where there is one, and says how each number compares to its aim.
 
-    bench.py [--short] [--write] [NAME...]      names: calls metrics scrape idle start relay worker deadline waiting
+    bench.py [--short] [--write] [NAME...]      names: calls metrics instructions scrape idle start relay worker deadline waiting
 
 Client and server each have a core of their own; both sides of a comparison are run in turn, in the same minute, and
 the middle of several runs counts. `--write` puts the table into README.md beside this file.
@@ -17,6 +17,7 @@ import pathlib
 import platform
 import re
 import resource
+import shutil
 import signal
 import socket
 import statistics
@@ -29,7 +30,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path.insert(0, str(ROOT / "Tests" / "EndToEndTests"))
 
-from host import Host, configuration  # noqa: E402  (the tests' own way to start a host)
+from host import PLUGINS, Host, configuration  # noqa: E402  (the tests' own way to start a host)
 from load import FaultyUpstream, compiled  # noqa: E402
 
 PROGRAMS = ROOT / ".build" / "bench"
@@ -180,6 +181,46 @@ def bench_metrics(rounds: int, seconds: float) -> list[tuple[str, str, str, bool
             ("throughput that counting costs", f"{lost:.1f} % (middle of {len(ratios)} pairs)", "< 3 %", lost < 3),
             ("CPU that counting costs", f"{costs['user_us']:.2f} µs user, {costs['system_us']:.2f} µs system a call", "",
              None)]
+
+
+def instructions_so_far(counting: bool, seconds: float) -> tuple[int, int]:
+    """Calls that a host under callgrind answered in so long, and the instructions of its whole life."""
+    from client import Client  # needs websockets, which nothing else here does
+
+    async def admitted(url: str) -> int:
+        async with Client.open(url) as client:
+            return (await client.health())["counters"]["admitted"]
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        rack = folder / "rack"
+        rack.mkdir()
+        shutil.copy(PLUGINS / "echo.so", rack / "echo.so")
+        settings = configuration(limits=ROOMY, loops=1, providers=echo_provider(), metrics={"counting": counting},
+                                 plugins={"directories": [str(rack)], "watch": False})
+        host = Host(folder, settings, prefix=("valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/counts"))
+        try:
+            measure_calls(host.pid, host.port, seconds)
+            calls = asyncio.run(admitted(host.url))
+            host.signal(signal.SIGTERM)
+            host.wait(60)
+        finally:
+            host.kill()
+        return calls, int(re.search(r"^(?:totals|summary): (\d+)", (folder / "counts").read_text(), re.M)[1])
+
+
+def bench_instructions(seconds: float) -> list[tuple[str, str, str, bool | None]]:
+    """What a call costs whatever else the machine does: the difference of a long and a short life, by callgrind."""
+    if not shutil.which("valgrind"):
+        print("without instructions: valgrind is not installed", file=sys.stderr)
+        return []
+    each = {}
+    for counting in (True, False):
+        (few, less), (many, more) = (instructions_so_far(counting, length) for length in (seconds / 5, seconds))
+        each[counting] = (more - less) / max(1, many - few)
+    added = each[True] - each[False]
+    return [("instructions of the host for a `call_tool chat` on Echo, counted and uncounted",
+             f"{each[True]:,.0f} and {each[False]:,.0f}: {added:,.0f} more, {added / each[False] * 100:.1f} %", "", None)]
 
 
 SCRAPED_PROVIDERS = 50
@@ -417,7 +458,7 @@ def conditions() -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="calls, metrics, scrape, idle, start, relay, worker, deadline, waiting; all when none is given")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="calls, metrics, instructions, scrape, idle, start, relay, worker, deadline, waiting; all when none is given")
     parser.add_argument("--short", action="store_true", help="one quick round of each")
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
     options = parser.parse_args()
@@ -433,6 +474,7 @@ def main() -> int:
     measurements = {
         "calls": lambda: bench_calls(rounds, seconds),
         "metrics": lambda: bench_metrics(rounds, seconds),
+        "instructions": lambda: bench_instructions(1.0 if options.short else 5.0),
         "scrape": lambda: bench_scrape(rounds),
         "idle": lambda: bench_idle(min(rounds, 3), idle),
         "start": lambda: bench_start(3 if options.short else 15),
