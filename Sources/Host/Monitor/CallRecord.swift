@@ -43,9 +43,12 @@ final class CallRecord {
   private(set) var lastChunkAt = Instant.never
   private(set) var chunks: UInt64 = 0
   private(set) var maxGapMicroseconds: UInt32 = 0
-  private(set) var entries: [Entry] = []
+  /// Places of the call before are written over: `entriesCount` and `gapsCount` tell which are this one's.
+  private var entryPlaces: [Entry] = []
+  private var entriesCount = 0
   /// A ring once it is full; the oldest stands at `chunks - 1` modulo its length then.
-  private var gaps: [Gap] = []
+  private var gapPlaces: [Gap] = []
+  private var gapsCount = 0
   private var pauses = 0
   /// Set at the end.
   private(set) var summary: CallSummary?
@@ -57,19 +60,21 @@ final class CallRecord {
     lastChunkAt = .never
     chunks = 0
     maxGapMicroseconds = 0
-    entries.removeAll(keepingCapacity: true)
-    gaps.removeAll(keepingCapacity: true)
+    entriesCount = 0
+    gapsCount = 0
     pauses = 0
     summary = nil
   }
 
   func mark(_ mark: Mark, _ detail: String = "", now: Instant) {
-    guard entries.count < Self.marksLimit else { return }
+    guard entriesCount < Self.marksLimit else { return }
     if mark == .paused || mark == .resumed {
       guard pauses < Self.pausesLimit else { return }
       pauses += 1
     }
-    entries.append(Entry(mark: mark, microseconds: offset(now), detail: detail))
+    let entry = Entry(mark: mark, microseconds: offset(now), detail: detail)
+    if entriesCount < entryPlaces.count { entryPlaces[entriesCount] = entry } else { entryPlaces.append(entry) }
+    entriesCount &+= 1
   }
 
   /// A piece of the answer came.
@@ -81,23 +86,26 @@ final class CallRecord {
       let gap = Gap(
         atMicroseconds: offset(now), microseconds: UInt32(clamping: now.nanoseconds(since: lastChunkAt) / 1000))
       maxGapMicroseconds = max(maxGapMicroseconds, gap.microseconds)
-      if gaps.count < Self.gapsLimit {
-        gaps.append(gap)
+      if gapsCount == Self.gapsLimit {
+        gapPlaces[Int((chunks - 1) % UInt64(Self.gapsLimit))] = gap
       } else {
-        gaps[Int((chunks - 1) % UInt64(Self.gapsLimit))] = gap
+        if gapsCount < gapPlaces.count { gapPlaces[gapsCount] = gap } else { gapPlaces.append(gap) }
+        gapsCount &+= 1
       }
     }
     lastChunkAt = now
     chunks &+= 1
   }
 
-  func close(_ summary: CallSummary) { self.summary = summary }
+  func close(_ summary: consuming CallSummary) { self.summary = consume summary }
+
+  var entries: [Entry] { Array(entryPlaces[..<entriesCount]) }
 
   /// The last gaps, oldest first.
   var lastGaps: [Gap] {
-    guard gaps.count == Self.gapsLimit else { return gaps }
+    guard gapsCount == Self.gapsLimit else { return Array(gapPlaces[..<gapsCount]) }
     let oldest = Int((chunks - 1) % UInt64(Self.gapsLimit))
-    return Array(gaps[oldest...] + gaps[..<oldest])
+    return Array(gapPlaces[oldest...] + gapPlaces[..<oldest])
   }
 
   private func offset(_ now: Instant) -> UInt32 { UInt32(clamping: now.nanoseconds(since: receivedAt) / 1000) }

@@ -23,7 +23,7 @@ struct CallRecords {
   }
 
   /// The call has ended; nobody but this holds its record from now on.
-  mutating func end(_ record: CallRecord, _ summary: CallSummary) {
+  mutating func end(_ record: CallRecord, _ summary: consuming CallSummary) {
     record.close(summary)
     endedCount &+= 1
     guard ring.count == Self.kept else { return ring.append(record) }

@@ -67,21 +67,11 @@ final class ProviderBoard: Sendable {
   func rows() -> [Row] {
     let now = WallClock().present
     return board.withLock { board in
-      for index in board.rows.indices {
-        guard let provider = board.rows[index].provider, provider.isSpent, board.rows[index].state != .quarantined,
-          board.rows[index].state != .removed
-        else { continue }
-        board.rows[index].state = .quarantined
-        board.rows[index].message = Self.quarantineMessage
-        board.rows[index].since = now
-      }
+      for index in board.rows.indices { board.rows[index].look(now) }
       board.rows.removeAll { $0.state == .removed && $0.provider?.openCalls == 0 }
       return board.rows
     }
   }
-
-  private static let quarantineMessage =
-    "its plugin is in quarantine, since its worker ended too often; replace the file, or let it go again (unquarantine)"
 
   private static func rows(_ registry: ProviderRegistry, _ quarantined: Set<String>, _ now: Int64) -> [Row] {
     let made = registry.active.map { number -> Row in
@@ -103,6 +93,24 @@ final class ProviderBoard: Sendable {
         provider: entry.provider, generation: entry.generation, models: [])
     }
     return made + refused + leaving.filter { row in !(made + refused).contains { $0.id == row.id } }
+  }
+}
+
+extension ProviderBoard.Row {
+  private static let quarantine =
+    "its plugin is in quarantine, since its worker ended too often; replace the file, or let it go again (unquarantine)"
+  private static let restart = "its worker has ended, and another is being started"
+
+  /// What nobody tells: how a worker fares. A look at atomics.
+  fileprivate mutating func look(_ now: Int64) {
+    guard let provider, state == .active || state == .starting else { return }
+    if provider.isSpent {
+      (state, message, since) = (.quarantined, Self.quarantine, now)
+    } else if state == .active, provider.workerFigures?.pid == 0 {
+      (state, message, since) = (.starting, Self.restart, now)
+    } else if state == .starting, message == Self.restart, provider.workerFigures?.pid != 0 {
+      (state, message, since) = (.active, "", now)
+    }
   }
 }
 
