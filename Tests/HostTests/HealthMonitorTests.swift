@@ -13,7 +13,7 @@ private func at(_ bench: HostBench, _ seconds: UInt64) -> Instant {
 private final class HeldPermit {
   private var permit: Permit?
 
-  init(_ permit: consuming Permit) { self.permit = permit }
+  init(_ permit: consuming Permit) { self.permit = consume permit }
 
   func release(now: Instant) {
     guard let permit = permit.take() else { return }
