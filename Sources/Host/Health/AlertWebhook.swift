@@ -66,32 +66,35 @@ final class AlertWebhook: UpstreamExchangeDelegate, TimerTarget, @unchecked Send
 
   /// Takes other settings in force; nil: nobody is told any more, and what waits is forgotten.
   func adopt(_ settings: Settings?) {
-    loop.submitPastBound(
-      .work { [self] in
-        guard settings != self.settings else { return }
-        self.settings = settings
-        if let exchange {
-          client.cancel(exchange)
-          self.exchange = nil
-          delivery.ended(.failed, now: loop.now)
-        }
-        guard settings != nil else {
-          delivery = AlertDelivery()
-          return show(nil)
-        }
-        show(Figures())
-        proceed()
-      })
+    post { [self] in
+      guard settings != self.settings else { return }
+      self.settings = settings
+      if let exchange {
+        client.cancel(exchange)
+        self.exchange = nil
+        delivery.ended(.failed, now: loop.now)
+      }
+      guard settings != nil else {
+        delivery = AlertDelivery()
+        return show(nil)
+      }
+      show(Figures())
+      proceed()
+    }
   }
 
   func send(_ transitions: [AlertBook.Transition]) {
     guard !transitions.isEmpty else { return }
-    loop.submitPastBound(
-      .work { [self] in
-        guard settings != nil else { return }
-        for transition in transitions { delivery.add(transition) }
-        proceed()
-      })
+    post { [self] in
+      guard settings != nil else { return }
+      for transition in transitions { delivery.add(transition) }
+      proceed()
+    }
+  }
+
+  private func post(_ body: @escaping () -> Void) {
+    if loop.isCurrent { return loop.enqueue(.work(body)) }
+    loop.submitPastBound(.work(body))
   }
 
   // MARK: - On the loop
