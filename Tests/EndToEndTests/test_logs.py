@@ -115,16 +115,16 @@ async def test_the_level_is_changed_while_it_runs_until_the_next_reload(start_ho
 
 
 async def test_every_line_of_a_request_has_its_id(start_host, upstream):
-    host = start_host(providers=[provider(upstream)], log={"level": "debug", "format": "json"}, wait_for="listening", **PLAIN)
+    host = start_host(providers=[provider(upstream)], log={"level": "debug"}, **PLAIN)
     async with Client.open(host.url) as client:
         call = await client.call(prompt="status 401", request_id="wrong-key")
         assert (await call.result())["ok"] is False
-        await client.health()
-    lines = [json.loads(line) for line in host.log.splitlines() if "wrong-key" in line]
-    assert len(lines) >= 3 and all(line["request_id"] == "wrong-key" for line in lines), lines
-    failed = [line for line in lines if line["message"] == "Call failed"]
-    assert len(failed) == 1 and failed[0]["provider"] == "local" and failed[0]["level"] == "info"
-    assert len({line["session"] for line in lines if "session" in line}) == 1
+    host.wait_for("Removed wrong-key from in-flight")
+    lines = [line for line in host.log.splitlines() if "wrong-key" in line]
+    assert len(lines) >= 3 and all(" request_id=wrong-key" in line for line in lines), lines
+    failed = [line for line in lines if " info Call failed " in line]
+    assert len(failed) == 1 and " provider=local " in failed[0] and " code=PROVIDER_ERROR " in failed[0]
+    assert len({session for line in lines for session in re.findall(r" session=(\d+)", line)}) == 1
 
 
 async def test_a_message_that_repeats_is_left_out_and_counted(start_host, upstream):

@@ -39,7 +39,8 @@ struct ControlExchangeTests {
     ] as [(String, ControlSocket.Command)])
   func `every command is known by its words`(line: String, command: ControlSocket.Command) {
     var exchange = ControlExchange(now: at(0))
-    #expect(exchange.received(Array("\(line)\n".utf8)) == .perform(command))
+    let action = exchange.received(Array("\(line)\n".utf8))
+    #expect(action == .perform(command))
   }
 
   @Test(arguments: [
@@ -51,7 +52,8 @@ struct ControlExchangeTests {
   ])
   func `what is no command is told which there are`(line: String, reason: String) {
     var exchange = ControlExchange(now: at(0))
-    #expect(exchange.received(Array("\(line)\n".utf8)) == .refuse(reason))
+    let action = exchange.received(Array("\(line)\n".utf8))
+    #expect(action == .refuse(reason))
   }
 
   @Test func `a second is for the line, and another for the answer`() {

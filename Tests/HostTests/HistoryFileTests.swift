@@ -28,11 +28,9 @@ private final class FileBench {
   }
 
   func ask(
-    _ file: HistoryFile, _ metric: String = "patchbay_sessions", _ from: Int64, _ to: Int64, step: Int64,
+    _ file: HistoryFile, of metric: String = "patchbay_sessions", _ from: Int64, _ to: Int64, step: Int64,
     provider: String? = nil
-  ) throws
-    -> HistoryAnswer
-  {
+  ) throws -> HistoryAnswer {
     let query = "metric=\(metric)&from=\(from)&to=\(to)&step=\(step)" + (provider.map { "&provider=\($0)" } ?? "")
     return try file.answer(try #require(try HistoryQuery(query, now: to)))
   }
@@ -64,15 +62,15 @@ struct HistoryFileTests {
       try file.append(sample(start, 1, name, values))
     }
     try file.append(sample(start, 9, "patchbay_tokens_total", ["kimi", "input"]))
-    let all = try bench.ask(file, name, start, start + 10_000, step: 10)
+    let all = try bench.ask(file, of: name, start, start + 10_000, step: 10)
     #expect(
       all.series.map(\.values) == [
         ["glm", "complete"], ["ki\"mi,", "complete"], ["kimi", "complete"], ["kimi", "failed"],
       ])
-    let one = try bench.ask(file, name, start, start + 10_000, step: 10, provider: "kimi")
+    let one = try bench.ask(file, of: name, start, start + 10_000, step: 10, provider: "kimi")
     #expect(one.series.map(\.values) == [["kimi", "complete"], ["kimi", "failed"]])
-    #expect(try bench.ask(file, name, start, start + 10_000, step: 10, provider: "none").series.isEmpty)
-    #expect(try bench.ask(file, name, start + 10_000, start + 20_000, step: 10).series.isEmpty, "no empty lines")
+    #expect(try bench.ask(file, of: name, start, start + 10_000, step: 10, provider: "none").series.isEmpty)
+    #expect(try bench.ask(file, of: name, start + 10_000, start + 20_000, step: 10).series.isEmpty, "no empty lines")
   }
 
   @Test func `steps put samples together: rates by their mean, gauges by the largest`() throws {
@@ -89,7 +87,7 @@ struct HistoryFileTests {
             .init(series: .init(metric: "patchbay_sessions", values: []), value: value),
           ]))
     }
-    #expect(try bench.ask(file, name, start, start + 30_000, step: 30).series.map(\.points) == [[3]])
+    #expect(try bench.ask(file, of: name, start, start + 30_000, step: 30).series.map(\.points) == [[3]])
     #expect(try bench.ask(file, start, start + 30_000, step: 30).series.map(\.points) == [[6]])
   }
 
@@ -108,7 +106,9 @@ struct HistoryFileTests {
     for seconds in [60, 120, 600, 1_200] as [Int64] {
       let points = try bench.ask(file, start, end, step: seconds).series[0].points
       #expect(points.count == Int(9_000 / seconds))
-      #expect(points.enumerated().allSatisfy { $1 == Double(($0 + 1) * Int(seconds / 10) - 1) }, "step \(seconds)")
+      let each = Int(seconds / 10)
+      let expected = (1...points.count).map { number -> Double? in Double(number * each - 1) }
+      #expect(points == expected, "step \(seconds)")
     }
   }
 
@@ -166,7 +166,7 @@ struct HistoryFileTests {
     #expect(file.trims > 0)
     #expect(try file.bytes <= 1 << 20)
     let newest = try bench.ask(
-      file, "patchbay_permits_queued", start + 9_900_000, start + 10_000_000, step: 10, provider: "p7")
+      file, of: "patchbay_permits_queued", start + 9_900_000, start + 10_000_000, step: 10, provider: "p7")
     #expect(newest.series.first?.points.last == 999)
   }
 
@@ -180,10 +180,11 @@ struct HistoryFileTests {
     }
     try file.append(HistorySample(at: start, points: points))
     if more <= 0 {
-      #expect(try bench.ask(file, "patchbay_permits_queued", start, start + 20_000_000, step: 10).series.count == count)
+      #expect(
+        try bench.ask(file, of: "patchbay_permits_queued", start, start + 20_000_000, step: 10).series.count == count)
     } else {
       let fault = try #require(throws: HistoryFault.self) {
-        try bench.ask(file, "patchbay_permits_queued", start, start + 20_000_000, step: 10)
+        try bench.ask(file, of: "patchbay_permits_queued", start, start + 20_000_000, step: 10)
       }
       #expect(fault == .tooMany(series: count, points: 2_000, limit: 200_000))
     }

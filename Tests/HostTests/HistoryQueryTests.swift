@@ -22,6 +22,8 @@ struct HistoryQueryTests {
     let query = try #require(try HistoryQuery("metric=patchbay_sessions", now: now))
     #expect(query.step == 2_000 && query.to == 1_800_000_002_000 && query.to - query.from == 3_602_000)
     #expect(query.pointCount <= 2_000)
+    #expect(try HistoryQuery("metric=patchbay_sessions", now: now, sample: 10_000)?.step == 10_000)
+    #expect(try HistoryQuery("metric=patchbay_sessions", now: now, sample: 2_001)?.step == 3_000)
   }
 
   @Test func `nothing asks for the names`() throws {

@@ -5,9 +5,18 @@ import Testing
 
 private func at(_ milliseconds: UInt64) -> Instant { Instant(nanoseconds: milliseconds * 1_000_000) }
 
+/// So that an expectation may ask it.
+private final class Rates {
+  var rates = LogRates()
+  func admit(_ message: String, now: Instant) -> Bool { rates.admit(message, now: now) }
+  func ended(now: Instant) -> [LogRates.LeftOut] { rates.ended(now: now) }
+  func isLookDue(now: Instant) -> Bool { rates.isLookDue(now: now) }
+  var leftOutTotal: UInt64 { rates.leftOutTotal }
+}
+
 struct LogRatesTests {
   @Test func `a message has so many lines in a window, and then a count of the rest`() {
-    var rates = LogRates()
+    let rates = Rates()
     for number in 1...(LogRates.linesLimit + 2) {
       #expect(rates.admit("a", now: at(5)) == (number <= LogRates.linesLimit), "\(number)")
     }
@@ -21,13 +30,13 @@ struct LogRatesTests {
   }
 
   @Test func `nothing is told of a window that held everything`() {
-    var rates = LogRates()
+    let rates = Rates()
     for _ in 0..<LogRates.linesLimit { _ = rates.admit("a", now: at(0)) }
     #expect(rates.ended(now: at(20_000)).isEmpty)
   }
 
   @Test func `messages are told apart up to a bound, and share an allowance beyond`() {
-    var rates = LogRates()
+    let rates = Rates()
     for number in 0..<LogRates.messagesLimit { #expect(rates.admit("m\(number)", now: at(0))) }
     for number in 0..<(LogRates.linesLimit + 1) {
       #expect(rates.admit("new\(number)", now: at(0)) == (number < LogRates.linesLimit))
@@ -38,7 +47,7 @@ struct LogRatesTests {
   }
 
   @Test func `a look is due once a second`() {
-    var rates = LogRates()
+    let rates = Rates()
     #expect(rates.isLookDue(now: at(0)))
     _ = rates.ended(now: at(0))
     #expect(!rates.isLookDue(now: at(999)))

@@ -63,7 +63,8 @@ enum ConfigurationSchema {
         .choice("format", \.log.format, [("text", .text), ("json", .json)], "How a line is laid out."),
         .text(
           "file", \.log.file, 1...4096, .path,
-          "Lines are appended to it; SIGUSR1 opens it anew once it was moved away. Absent: standard error."),
+          "Lines are appended to it; SIGUSR1 opens it anew once it was moved away. Absent: standard error."
+        ).sample("\"/var/log/patchbay/patchbay.log\""),
       ]),
     .object(
       "metrics", "The figures of /metrics.",

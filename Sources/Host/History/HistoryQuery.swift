@@ -27,7 +27,9 @@ struct HistoryQuery: Equatable, Sendable {
   var pointCount: Int { Int((to - from) / step) }
 
   /// nil: nothing is asked for, so that the names are.
-  init?(_ query: String?, now: Int64) throws(Malformed) {
+  ///
+  /// - Parameter sample: milliseconds between two samples: an absent step is no finer.
+  init?(_ query: String?, now: Int64, sample: Int64 = 1_000) throws(Malformed) {
     let fields = try Self.fields(query ?? "")
     if fields.isEmpty { return nil }
     guard let name = fields["metric"] else {
@@ -45,7 +47,7 @@ struct HistoryQuery: Equatable, Sendable {
       throw Malformed(message: "from: found \(start), expected less than to, which is \(end)")
     }
     let least = Self.leastStep(start, end)
-    let seconds = try Self.number(fields, "step", Self.steps, "seconds") ?? least
+    let seconds = try Self.number(fields, "step", Self.steps, "seconds") ?? max(least, (sample + 999) / 1_000)
     step = seconds * 1_000
     from = HistoryTiers.floor(start, step)
     to = HistoryTiers.ceiling(end, step)

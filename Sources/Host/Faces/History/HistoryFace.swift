@@ -16,7 +16,8 @@ enum HistoryFace {
     }
     let query: HistoryQuery?
     do throws(HistoryQuery.Malformed) {
-      query = try HistoryQuery(head.query, now: History.wallMilliseconds())
+      query = try HistoryQuery(
+        head.query, now: History.wallMilliseconds(), sample: Int64(clamping: history.sampleMilliseconds))
     } catch {
       return .reply(.error(400, error.message))
     }

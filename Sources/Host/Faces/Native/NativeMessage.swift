@@ -60,7 +60,8 @@ struct NativeMessage {
   func trace(ofConnection: TraceContext?, random: () -> UInt64) throws(CallError) -> TraceContext? {
     for (name, field) in [("traceparent", traceParent), ("tracestate", traceState)] {
       guard let field, !field.isNull, field.kind != .string else { continue }
-      throw .invalidMessage("\(name) must be a string, got \(field.kind)")
+      throw CallError(
+        .validationError, "\(name) must be a string, got \(field.kind)", [("field", .string(name))])
     }
     guard let parent = traceParent, !parent.isNull else { return ofConnection?.child(random) }
     let state = traceState.flatMap { $0.isNull ? nil : $0.string() } ?? ""
