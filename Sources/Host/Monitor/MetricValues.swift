@@ -84,7 +84,7 @@ struct MetricValues {
     case .distribution(let distribution):
       let counted = [Double(distribution.count), distribution.sum]
       guard distribution.count > 0 else { return counted }
-      return counted + quantiles.map { distribution.quantile($0.of) }
+      return counted + quantiles.map { distribution.quantile($0.of) ?? 0 }
     }
   }
 
@@ -117,21 +117,5 @@ struct MetricValues {
       }
     }
     return text
-  }
-}
-
-extension MetricSnapshot.Distribution {
-  /// The value below which a share `of` the observations lies, taken as even within each bucket. What is beyond the last
-  /// bound counts as the bound. 0: nothing was observed.
-  func quantile(_ of: Double) -> Double {
-    guard count > 0, bounds.count <= counts.count else { return 0 }
-    let rank = of * Double(count)
-    var (below, lower) = (0.0, 0.0)
-    for (bound, cumulative) in zip(bounds, counts) {
-      let reached = Double(cumulative)
-      if reached >= rank, reached > below { return lower + (bound - lower) * (rank - below) / (reached - below) }
-      (below, lower) = (reached, bound)
-    }
-    return lower
   }
 }
