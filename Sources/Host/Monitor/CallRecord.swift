@@ -72,7 +72,9 @@ final class CallRecord {
       guard pauses < Self.pausesLimit else { return }
       pauses += 1
     }
-    let entry = Entry(mark: mark, microseconds: offset(now), detail: detail)
+    // A turn's time is a little older than the clock's.
+    let last = entriesCount > 0 ? entryPlaces[entriesCount - 1].microseconds : 0
+    let entry = Entry(mark: mark, microseconds: max(last, offset(now)), detail: detail)
     if entriesCount < entryPlaces.count { entryPlaces[entriesCount] = entry } else { entryPlaces.append(entry) }
     entriesCount &+= 1
   }

@@ -84,7 +84,9 @@ private struct TimelineWriter {
     for entry in timeline.entries { event(entry.microseconds, entry.mark.rawValue, entry.detail, to: &buffer) }
     if case .ended(let outcome, let error, let at) = timeline.summary.state {
       let microseconds = UInt32(clamping: at.nanoseconds(since: timeline.summary.receivedAt) / 1000)
-      event(microseconds, outcome, error.map { "\($0.code.rawValue): \($0.message)" } ?? "", to: &buffer)
+      event(
+        max(microseconds, timeline.entries.last?.microseconds ?? 0), outcome,
+        error.map { "\($0.code.rawValue): \($0.message)" } ?? "", to: &buffer)
     }
     buffer.append("],\"gaps\":[")
     for (index, gap) in timeline.gaps.enumerated() {
