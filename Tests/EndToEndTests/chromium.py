@@ -25,7 +25,18 @@ START_SECONDS = 60 * PATIENCE
 WAIT_SECONDS = 60 * PATIENCE
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
-KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, "Space": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+KEYS = {
+    "Tab": 9,
+    "Enter": 13,
+    "Escape": 27,
+    "Space": 32,
+    "End": 35,
+    "Home": 36,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+}
 
 
 def binary() -> str | None:
@@ -39,11 +50,32 @@ class Browser:
         self.profile = tempfile.mkdtemp(prefix="patchbay-chromium-")
         self.errors = open(pathlib.Path(self.profile) / "stderr", "wb")
         self.process = subprocess.Popen(
-            [binary(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--metrics-recording-only", "--mute-audio",
-             "--no-default-browser-check", "--hide-scrollbars", "--force-device-scale-factor=1", "--lang=en-GB",
-             "--remote-debugging-port=0", f"--user-data-dir={self.profile}", "about:blank"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.errors, start_new_session=True)
+            [
+                binary(),
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--disable-extensions",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--metrics-recording-only",
+                "--mute-audio",
+                "--no-default-browser-check",
+                "--hide-scrollbars",
+                "--force-device-scale-factor=1",
+                "--lang=en-GB",
+                "--remote-debugging-port=0",
+                f"--user-data-dir={self.profile}",
+                "about:blank",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self.errors,
+            start_new_session=True,
+        )
         try:
             self.address = self.find_address()
         except BaseException:
@@ -74,7 +106,9 @@ class Browser:
     @contextlib.asynccontextmanager
     async def page(self, size: tuple[int, int] = DESKTOP, scheme: str = "light", reduced_motion: bool = True):
         """A page of its own context; at the end, there must be no console error unless the test took it."""
-        async with websockets.connect(self.address, max_size=None, ping_interval=None, open_timeout=WAIT_SECONDS) as socket:
+        async with websockets.connect(
+            self.address, max_size=None, ping_interval=None, open_timeout=WAIT_SECONDS
+        ) as socket:
             page = Page(socket)
             reading = asyncio.create_task(page.read())
             try:
@@ -101,8 +135,12 @@ class Page:
 
     async def open(self, size: tuple[int, int], scheme: str, reduced_motion: bool) -> None:
         self.context = (await self.call("Target.createBrowserContext", browser=True))["browserContextId"]
-        target = await self.call("Target.createTarget", {"url": "about:blank", "browserContextId": self.context}, browser=True)
-        attached = await self.call("Target.attachToTarget", {"targetId": target["targetId"], "flatten": True}, browser=True)
+        target = await self.call(
+            "Target.createTarget", {"url": "about:blank", "browserContextId": self.context}, browser=True
+        )
+        attached = await self.call(
+            "Target.attachToTarget", {"targetId": target["targetId"], "flatten": True}, browser=True
+        )
         self.session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log", "Accessibility"):
             await self.call(f"{domain}.enable")
@@ -111,18 +149,27 @@ class Page:
 
     async def resize(self, size: tuple[int, int]) -> None:
         self.size = size
-        await self.call("Emulation.setDeviceMetricsOverride",
-                        {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600})
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600},
+        )
 
     async def emulate(self, scheme: str, reduced_motion: bool = True) -> None:
-        await self.call("Emulation.setEmulatedMedia", {"features": [
-            {"name": "prefers-color-scheme", "value": scheme},
-            {"name": "prefers-reduced-motion", "value": "reduce" if reduced_motion else "no-preference"}]})
+        await self.call(
+            "Emulation.setEmulatedMedia",
+            {
+                "features": [
+                    {"name": "prefers-color-scheme", "value": scheme},
+                    {"name": "prefers-reduced-motion", "value": "reduce" if reduced_motion else "no-preference"},
+                ]
+            },
+        )
 
     # The protocol
 
-    async def call(self, method: str, parameters: dict | None = None, browser: bool = False,
-                   seconds: float = WAIT_SECONDS) -> dict:
+    async def call(
+        self, method: str, parameters: dict | None = None, browser: bool = False, seconds: float = WAIT_SECONDS
+    ) -> dict:
         number = next(self.numbers)
         message = {"id": number, "method": method, "params": parameters or {}}
         if not browser:
@@ -155,7 +202,9 @@ class Page:
                 details = parameters["exceptionDetails"]
                 self.errors.append(details.get("exception", {}).get("description", details["text"]))
             case "Runtime.consoleAPICalled" if parameters["type"] in ("error", "assert", "warning"):
-                self.errors.append(" ".join(str(one.get("value", one.get("description"))) for one in parameters["args"]))
+                self.errors.append(
+                    " ".join(str(one.get("value", one.get("description"))) for one in parameters["args"])
+                )
             case "Log.entryAdded" if parameters["entry"]["level"] == "error":
                 entry = parameters["entry"]
                 self.errors.append(f"{entry['text']} {entry.get('url', '')}".strip())
@@ -176,7 +225,9 @@ class Page:
 
     async def evaluate(self, expression: str):
         """The value of an expression, a promise's too."""
-        result = await self.call("Runtime.evaluate", {"expression": expression, "awaitPromise": True, "returnByValue": True})
+        result = await self.call(
+            "Runtime.evaluate", {"expression": expression, "awaitPromise": True, "returnByValue": True}
+        )
         if "exceptionDetails" in result:
             details = result["exceptionDetails"]
             raise AssertionError(f"{expression}: {details.get('exception', {}).get('description', details['text'])}")
@@ -198,24 +249,36 @@ class Page:
             while not result:
                 try:
                     result = await self.call(
-                        "Runtime.evaluate", {"expression": script, "awaitPromise": True, "returnByValue": True},
-                        seconds=seconds + WAIT_SECONDS)
+                        "Runtime.evaluate",
+                        {"expression": script, "awaitPromise": True, "returnByValue": True},
+                        seconds=seconds + WAIT_SECONDS,
+                    )
                 except AssertionError as error:
                     # The page went elsewhere meanwhile, and what was asked of it with it.
                     if "navigated" not in str(error) and "context" not in str(error):
                         raise
         if not result.get("result", {}).get("value"):
             text = await self.evaluate("document.body.innerText")
-            raise AssertionError(f"not within {seconds} s: {expression}\nerrors: {self.errors}\nthe page says:\n{text[:3000]}")
+            raise AssertionError(
+                f"not within {seconds} s: {expression}\nerrors: {self.errors}\nthe page says:\n{text[:3000]}"
+            )
 
     async def text(self, selector: str) -> str:
         return await self.evaluate(f"document.querySelector({json.dumps(selector)}).textContent")
 
     async def press(self, key: str, shift: bool = False) -> None:
         code = KEYS[key]
-        common = {"key": " " if key == "Space" else key, "code": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
+        common = {
+            "key": " " if key == "Space" else key,
+            "code": key,
+            "windowsVirtualKeyCode": code,
+            "modifiers": 8 if shift else 0,
+        }
         text = {"Enter": "\r", "Space": " "}.get(key)
-        await self.call("Input.dispatchKeyEvent", {**common, "type": "keyDown" if text else "rawKeyDown", **({"text": text} if text else {})})
+        await self.call(
+            "Input.dispatchKeyEvent",
+            {**common, "type": "keyDown" if text else "rawKeyDown", **({"text": text} if text else {})},
+        )
         await self.call("Input.dispatchKeyEvent", {**common, "type": "keyUp"})
 
     async def type(self, text: str) -> None:
@@ -233,12 +296,13 @@ class Page:
             button = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
             await self.call("Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y, **button})
 
-    async def picture(self, file: pathlib.Path, whole: bool = True) -> None:
-        """The whole page, or what the window shows, as PNG."""
+    async def picture(self, file: pathlib.Path, height: int | None = None) -> None:
+        """The page from its top on, `height` pixels of it at most, or what the window shows, as PNG."""
         parameters: dict = {"format": "png", "optimizeForSpeed": False}
-        if whole:
-            height = await self.evaluate("document.documentElement.scrollHeight")
-            parameters |= {"captureBeyondViewport": True, "clip": {"x": 0, "y": 0, "width": self.size[0], "height": height, "scale": 1}}
+        if height:
+            height = min(height, await self.evaluate("document.documentElement.scrollHeight"))
+            clip = {"x": 0, "y": 0, "width": self.size[0], "height": height, "scale": 1}
+            parameters |= {"captureBeyondViewport": True, "clip": clip}
         data = (await self.call("Page.captureScreenshot", parameters))["data"]
         file.write_bytes(base64.b64decode(data))
 

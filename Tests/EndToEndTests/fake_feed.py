@@ -15,11 +15,22 @@ import urllib.parse
 from host import ROOT
 
 ASSETS = ROOT / "Sources" / "Host" / "Faces" / "Page" / "assets"
-TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
-         ".svg": "image/svg+xml"}
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 REQUEST_BYTES = 64 << 10
-STATUS = {200: "OK", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-          429: "Too Many Requests", 503: "Service Unavailable"}
+STATUS = {
+    200: "OK",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    429: "Too Many Requests",
+    503: "Service Unavailable",
+}
 
 
 def policy() -> str:
@@ -159,7 +170,9 @@ class FakeFeed:
         if request.path == "/history":
             if self.samples is None:
                 return await self.error(writer, 503, "the history is not open")
-            series = self.samples(request.query["metric"], *(int(request.query[name]) for name in ("from", "to", "step")))
+            series = self.samples(
+                request.query["metric"], *(int(request.query[name]) for name in ("from", "to", "step"))
+            )
             return await self.json(writer, {"metric": request.query["metric"], "series": series})
         if request.path.startswith("/requests/"):
             found = self.requests.get(urllib.parse.unquote(request.path.removeprefix("/requests/")))
@@ -187,8 +200,10 @@ class FakeFeed:
         return await self.error(writer, 404, "nothing is served at this path")
 
     async def watch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
-                     b"Connection: close\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
+            b"Connection: close\r\n\r\n"
+        )
         for name, data in self.scene.items():
             writer.write(self.event(name, data))
         await writer.drain()
@@ -223,12 +238,23 @@ class FakeFeed:
         body = json.dumps({"error": {"status": status, "message": message}}).encode()
         return await self.reply(writer, status, body, "application/json")
 
-    async def reply(self, writer: asyncio.StreamWriter, status: int, body: bytes, content_type: str,
-                    headers: tuple[tuple[str, str], ...] = (), page: bool = False) -> bool:
+    async def reply(
+        self,
+        writer: asyncio.StreamWriter,
+        status: int,
+        body: bytes,
+        content_type: str,
+        headers: tuple[tuple[str, str], ...] = (),
+        page: bool = False,
+    ) -> bool:
         fields = [("Content-Type", content_type), ("Content-Length", str(len(body))), *headers]
         if page:
-            fields += [("Content-Security-Policy", self.policy), ("Cache-Control", "no-cache"),
-                       ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
+            fields += [
+                ("Content-Security-Policy", self.policy),
+                ("Cache-Control", "no-cache"),
+                ("X-Content-Type-Options", "nosniff"),
+                ("Referrer-Policy", "no-referrer"),
+            ]
         head = f"HTTP/1.1 {status} {STATUS[status]}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields)
         writer.write(head.encode() + b"\r\n" + body)
         await writer.drain()

@@ -71,13 +71,18 @@ def parse(key: str) -> tuple[str, dict[str, str]]:
     """The name and labels of a series."""
     name, _, rest = key.partition("{")
     unescape = {"n": "\n"}
-    return name, {label: re.sub(r"\\(.)", lambda found: unescape.get(found[1], found[1]), value) for label, value in KEY.findall(rest)}
+    return name, {
+        label: re.sub(r"\\(.)", lambda found: unescape.get(found[1], found[1]), value)
+        for label, value in KEY.findall(rest)
+    }
 
 
 def pick(values: dict[str, float], selector: str) -> float | None:
     """The sum of the series that have the selector's name and labels; None: there is none."""
     name, wanted = parse(selector)
-    found = [value for key, value in values.items() if (one := parse(key))[0] == name and wanted.items() <= one[1].items()]
+    found = [
+        value for key, value in values.items() if (one := parse(key))[0] == name and wanted.items() <= one[1].items()
+    ]
     return sum(found) if found else None
 
 

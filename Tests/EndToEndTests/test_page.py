@@ -31,6 +31,7 @@ async def open_page(page, feed: FakeFeed, until: str = LIVE) -> None:
 
 # What it asks for, and what it lets in
 
+
 async def test_the_page_asks_nobody_but_its_host_and_breaks_none_of_its_own_rules(browser):
     night = Night(now())
     async with FakeFeed(scene=night.scene()) as feed, browser.page() as page:
@@ -47,32 +48,67 @@ async def test_what_strangers_write_stays_text(browser):
     evil = """<img src=x onerror="document.title='owned'">"><script>document.title='owned'</script>&lt;b&gt;"""
     at = now()
     scene = Scene(at).scene()
-    scene["providers"].append(provider("evil", evil, state="failed", message=evil, models=[evil], since=at,
-                                       plugin={"id": evil, "version": evil}, update_refused={"path": evil, "reason": evil, "remedy": evil}))
+    scene["providers"].append(
+        provider(
+            "evil",
+            evil,
+            state="failed",
+            message=evil,
+            models=[evil],
+            since=at,
+            plugin={"id": evil, "version": evil},
+            update_refused={"path": evil, "reason": evil, "remedy": evil},
+        )
+    )
     scene["requests"]["live"].append(live(at, evil, evil, evil, 900, session=evil, principal=evil, tool=evil))
     scene["recent"].insert(0, ended(at, evil, evil, evil, 10, "failed", code=evil, message=evil, tool=evil))
-    scene["sessions"]["sessions"].append({"id": evil, "principal": evil, "peer": evil, "since": at, "in_flight": 1, "idle_ms": 0, "is_congested": False})
-    scene["health"] = health(at, "degraded", alerts=[{"name": evil, "subject": evil, "severity": "critical", "message": evil, "remedy": evil, "since": at}],
-                             recent=[{"at": at, "name": evil, "subject": evil, "severity": "warning", "message": evil, "remedy": ""}])
+    scene["sessions"]["sessions"].append(
+        {"id": evil, "principal": evil, "peer": evil, "since": at, "in_flight": 1, "idle_ms": 0, "is_congested": False}
+    )
+    scene["health"] = health(
+        at,
+        "degraded",
+        alerts=[{"name": evil, "subject": evil, "severity": "critical", "message": evil, "remedy": evil, "since": at}],
+        recent=[{"at": at, "name": evil, "subject": evil, "severity": "warning", "message": evil, "remedy": ""}],
+    )
     scene["configuration"]["text"] = evil
     scene["hello"] |= {"principal": evil, "role": "admin", "csrf": "t"}
-    scene["metrics"]["values"][series("patchbay_requests_total", provider=evil, model=evil, tool="chat", outcome="complete")] = 41
-    timeline = Scene(at).timeline() | {"id": evil, "model": evil, "message": evil, "events": [{"at_ms": 1, "what": evil, "detail": evil}]}
+    scene["metrics"]["values"][
+        series("patchbay_requests_total", provider=evil, model=evil, tool="chat", outcome="complete")
+    ] = 41
+    timeline = Scene(at).timeline() | {
+        "id": evil,
+        "model": evil,
+        "message": evil,
+        "events": [{"at_ms": 1, "what": evil, "detail": evil}],
+    }
     async with FakeFeed(scene=scene) as feed, browser.page() as page:
         feed.requests[f"0-{evil}"] = timeline
         await open_page(page, feed)
         await page.until(f"document.querySelector('#problems-list').textContent.includes({json.dumps(evil)})")
-        for selector in ("#provider-cards", "#live", "#recent", "#session-rows", "#changes", "#totals", "#configuration-text", "#who-name"):
+        for selector in (
+            "#provider-cards",
+            "#live",
+            "#recent",
+            "#session-rows",
+            "#changes",
+            "#totals",
+            "#configuration-text",
+            "#who-name",
+        ):
             assert evil in await page.text(selector), selector
         await page.evaluate("document.querySelector('#recent a').click()")
         await page.until(f"document.querySelector('#request-body .events').textContent.includes({json.dumps(evil)})")
         # One picture is the page's own; nothing else was made of it.
-        assert await page.evaluate("[document.images.length, document.scripts.length, document.querySelectorAll('[onerror]').length]") == [1, 1, 0]
+        assert await page.evaluate(
+            "[document.images.length, document.scripts.length, document.querySelectorAll('[onerror]').length]"
+        ) == [1, 1, 0]
         assert await page.evaluate("document.title") != "owned"
         assert not any(url.endswith("/x") for url in page.urls)
 
 
 # The numbers
+
 
 async def test_every_number_is_that_of_the_feed_at_the_next_event(browser):
     scene = Scene(now())
@@ -87,8 +123,10 @@ async def test_every_number_is_that_of_the_feed_at_the_next_event(browser):
                 values["patchbay_connections"] = 0
             removed = [] if turn != 1 else ["process_threads"]
             await feed.send("metrics", {"at": scene.now, "full": False, "values": values, "removed": removed})
-            await page.until(f"document.querySelector('[data-metric=process_resident_memory_bytes]').dataset.value === '{values['process_resident_memory_bytes']}'"
-                             f" && document.querySelectorAll('#figure-rows tr').length === {len(values)}")
+            await page.until(
+                f"document.querySelector('[data-metric=process_resident_memory_bytes]').dataset.value === '{values['process_resident_memory_bytes']}'"
+                f" && document.querySelectorAll('#figure-rows tr').length === {len(values)}"
+            )
             numbers = await page.evaluate(NUMBERS)
             assert len(numbers) > len(values) + 60
             assert wrong_numbers(values, numbers) == []
@@ -106,23 +144,50 @@ async def test_numbers_that_change_move_nothing(browser):
             for _ in range(6):
                 scene.turn(scene.now + 1000)
                 await feed.show(scene.scene(full=False))
-                await page.until(f"document.querySelector('[data-metric=process_resident_memory_bytes]').dataset.value === '{scene.values()['process_resident_memory_bytes']}'")
+                await page.until(
+                    f"document.querySelector('[data-metric=process_resident_memory_bytes]').dataset.value === '{scene.values()['process_resident_memory_bytes']}'"
+                )
             shifts = await page.evaluate("window.shifts")
             assert sum(one[0] for one in shifts) < 0.005, shifts
 
 
 # The verdict
 
-@pytest.mark.parametrize(("change", "status", "sentence"), [
-    ({}, "healthy", "All is well: its provider serves"),
-    ({"health": health(0, "unhealthy", "draining")}, "degraded", "Draining: no new calls are taken"),
-    ({"providers": [provider("kimi", "Kimi", breaker="open", retry_seconds=9)]}, "degraded", "Degraded: kimi: breaker open"),
-    ({"providers": [provider("kimi", "Kimi", state="failed", message="no key")]}, "critical", "Trouble: kimi: failed"),
-    ({"providers": []}, "unhealthy", "No provider is active"),
-    ({"health": health(0, "degraded", disk={"status": "degraded", "message": "91 % full", "since": 0, "remedy": "free some"})},
-     "degraded", "Degraded: Disk"),
-    ({"health": {**health(0, "unhealthy", "no provider is active"), "ready": False}}, "unhealthy", "Unhealthy: no provider is active"),
-])
+
+@pytest.mark.parametrize(
+    ("change", "status", "sentence"),
+    [
+        ({}, "healthy", "All is well: its provider serves"),
+        ({"health": health(0, "unhealthy", "draining")}, "degraded", "Draining: no new calls are taken"),
+        (
+            {"providers": [provider("kimi", "Kimi", breaker="open", retry_seconds=9)]},
+            "degraded",
+            "Degraded: kimi: breaker open",
+        ),
+        (
+            {"providers": [provider("kimi", "Kimi", state="failed", message="no key")]},
+            "critical",
+            "Trouble: kimi: failed",
+        ),
+        ({"providers": []}, "unhealthy", "No provider is active"),
+        (
+            {
+                "health": health(
+                    0,
+                    "degraded",
+                    disk={"status": "degraded", "message": "91 % full", "since": 0, "remedy": "free some"},
+                )
+            },
+            "degraded",
+            "Degraded: Disk",
+        ),
+        (
+            {"health": {**health(0, "unhealthy", "no provider is active"), "ready": False}},
+            "unhealthy",
+            "Unhealthy: no provider is active",
+        ),
+    ],
+)
 async def test_one_sentence_says_how_the_host_is(browser, change, status, sentence):
     scene = {**starting(now()), "health": health(0), "providers": [provider("kimi", "Kimi")], **change}
     async with FakeFeed(scene=scene) as feed, browser.page() as page:
@@ -135,14 +200,26 @@ async def test_problems_stand_first_the_worst_on_top_and_each_once(browser):
     night = Night(now())
     async with FakeFeed(scene=night.scene()) as feed, browser.page() as page:
         await open_page(page, feed)
-        titles = await page.evaluate("[...document.querySelectorAll('#problems-list h3')].map((node) => node.textContent)")
-        assert titles == ["glm: permits", "parrot: in quarantine", "kimi: breaker", "state: disk", "glm: update refused"]
+        titles = await page.evaluate(
+            "[...document.querySelectorAll('#problems-list h3')].map((node) => node.textContent)"
+        )
+        assert titles == [
+            "glm: permits",
+            "parrot: in quarantine",
+            "kimi: breaker",
+            "state: disk",
+            "glm: update refused",
+        ]
         first = await page.text("#problems-list li")
         assert "somebody found none free" in first and "raise its limits.in_flight" in first and "for 4 min" in first
         assert await page.evaluate("document.querySelector('#problems-list').getAttribute('aria-live')") == "polite"
         # The troubled providers stand before the rest.
         assert await page.evaluate("[...document.querySelectorAll('.card')].map((node) => node.id)") == [
-            "provider-parrot", "provider-kimi", "provider-glm", "provider-local"]
+            "provider-parrot",
+            "provider-kimi",
+            "provider-glm",
+            "provider-local",
+        ]
 
 
 async def test_the_breaker_counts_down_between_two_events(browser):
@@ -177,6 +254,7 @@ async def test_ten_thousand_series_and_a_thousand_rows_are_kept_within_bounds(br
 
 
 # The connection
+
 
 async def test_it_says_that_it_is_stale_after_three_seconds_and_goes_on(browser):
     scene = Scene(now())
@@ -231,7 +309,9 @@ async def test_a_refusal_of_the_feed_is_shown_and_asked_again(browser):
     scene = Scene(now())
     async with FakeFeed(scene=scene.scene()) as feed, browser.page() as page:
         feed.refuses = (503, "64 watch already")
-        await open_page(page, feed, "document.querySelector('#stale').textContent.includes('64 watch already (HTTP 503)')")
+        await open_page(
+            page, feed, "document.querySelector('#stale').textContent.includes('64 watch already (HTTP 503)')"
+        )
         assert await page.text("#verdict") == "No figures: the host does not answer"
         feed.refuses = None
         await page.until(LIVE)
@@ -239,6 +319,7 @@ async def test_a_refusal_of_the_feed_is_shown_and_asked_again(browser):
 
 
 # Requests
+
 
 async def test_a_live_request_shows_its_phases_and_where_no_chunk_comes(browser):
     night = Night(now())
@@ -296,26 +377,40 @@ async def test_those_that_went_wrong_are_found_with_their_reason(browser):
 
 # Charts
 
+
 async def test_charts_are_drawn_from_history_and_go_on_live(browser):
     scene = Scene(now())
     async with FakeFeed(scene=scene.scene()) as feed, browser.page() as page:
         scene.furnish(feed)
         await open_page(page, feed, DRAWN)
         names = "[...document.querySelectorAll('.chart')].map((node) => node.querySelector('.chart-title').textContent)"
-        assert await page.evaluate(names) == ["Requests", "Duration", "Time to first token", "Tokens", "Calls", "Memory"]
+        assert await page.evaluate(names) == [
+            "Requests",
+            "Duration",
+            "Time to first token",
+            "Tokens",
+            "Calls",
+            "Memory",
+        ]
         assert await page.evaluate("document.querySelector('#history-note').textContent") == ""
         for _ in range(12):
             scene.turn(scene.now + 1000)
             await feed.show(scene.scene(full=False))
         # The tokens of the last bucket, counted from the feed: between none and what twelve seconds brought.
-        await page.until("/output\\s*9\\d\\d/.test(document.querySelectorAll('.chart')[3].querySelector('.legend').textContent)")
+        await page.until(
+            "/output\\s*9\\d\\d/.test(document.querySelectorAll('.chart')[3].querySelector('.legend').textContent)"
+        )
         await page.evaluate("document.querySelectorAll('.chart svg')[1].focus()")
         for key in ("ArrowLeft", "ArrowLeft", "Home", "ArrowRight"):
             await page.press(key)
-        await page.until("/\\d\\d:\\d\\d:\\d\\d/.test(document.querySelectorAll('.chart')[1].querySelector('.when').textContent)")
+        await page.until(
+            "/\\d\\d:\\d\\d:\\d\\d/.test(document.querySelectorAll('.chart')[1].querySelector('.when').textContent)"
+        )
         await page.press("Escape")
         await page.until("document.querySelectorAll('.chart')[1].querySelector('.when').textContent === ''")
-        await page.evaluate("(() => { const menu = document.querySelector('#chart-provider'); menu.value = 'glm'; menu.dispatchEvent(new Event('change', { bubbles: true })); })()")
+        await page.evaluate(
+            "(() => { const menu = document.querySelector('#chart-provider'); menu.value = 'glm'; menu.dispatchEvent(new Event('change', { bubbles: true })); })()"
+        )
         await page.until("document.querySelectorAll('.chart')[1].querySelectorAll('.legend li').length === 1")
 
 
@@ -323,22 +418,31 @@ async def test_without_history_the_charts_say_so_and_begin_with_the_page(browser
     scene = Scene(now())
     async with FakeFeed(scene=scene.scene()) as feed, browser.page() as page:
         feed.samples = None
-        await open_page(page, feed, "document.querySelector('#history-note').textContent.includes('the history is not open (HTTP 503)')")
+        await open_page(
+            page,
+            feed,
+            "document.querySelector('#history-note').textContent.includes('the history is not open (HTTP 503)')",
+        )
         for _ in range(3):
             scene.turn(scene.now + 1000)
             await feed.show(scene.scene(full=False))
-        await page.until("/local\\s*–|host\\s*41/.test(document.querySelectorAll('.chart')[5].querySelector('.legend').textContent)")
+        await page.until(
+            "/local\\s*–|host\\s*41/.test(document.querySelectorAll('.chart')[5].querySelector('.legend').textContent)"
+        )
         page.take_errors("503")
 
 
 # Who may what
+
 
 async def test_a_login_is_asked_for_and_a_logout_ends_it(browser):
     scene = Scene(now())
     async with FakeFeed(scene=scene.scene()) as feed, browser.page() as page:
         feed.token = "a viewer's token"
         feed.scene["hello"] |= {"principal": "night", "role": "viewer"}
-        await open_page(page, feed, "!document.querySelector('#login').hidden && document.querySelector('#content').hidden")
+        await open_page(
+            page, feed, "!document.querySelector('#login').hidden && document.querySelector('#content').hidden"
+        )
         assert await page.evaluate("document.activeElement.id") == "token"
         await page.type("wrong")
         await page.press("Enter")
@@ -357,8 +461,13 @@ async def test_a_login_is_asked_for_and_a_logout_ends_it(browser):
 async def test_an_admin_acts_after_a_question_and_with_the_token_against_forgery(browser):
     night = Night(now())
     async with FakeFeed(scene=night.scene()) as feed, browser.page() as page:
-        feed.answers = {"/actions/reload": {"done": False, "lines": ["patchbay.json5:4: limits.in_flight is 0, expected 1 to 10,000"]},
-                        "/actions/unquarantine": {"done": True, "lines": ["parrot is started"]}}
+        feed.answers = {
+            "/actions/reload": {
+                "done": False,
+                "lines": ["patchbay.json5:4: limits.in_flight is 0, expected 1 to 10,000"],
+            },
+            "/actions/unquarantine": {"done": True, "lines": ["parrot is started"]},
+        }
         await open_page(page, feed)
         await page.click("#drain")
         await page.until("document.querySelector('#ask-dialog').open")
@@ -379,7 +488,9 @@ async def test_an_admin_acts_after_a_question_and_with_the_token_against_forgery
         assert json.loads(feed.posted[1].body) == {"provider": "parrot"}
 
 
-@pytest.mark.parametrize(("role", "csrf", "may"), [("admin", "t", True), ("open", "t", True), ("open", None, False), ("viewer", "t", False)])
+@pytest.mark.parametrize(
+    ("role", "csrf", "may"), [("admin", "t", True), ("open", "t", True), ("open", None, False), ("viewer", "t", False)]
+)
 async def test_actions_are_offered_only_to_who_may(browser, role, csrf, may):
     scene = Night(now()).scene()
     scene["hello"] |= {"role": role, "csrf": csrf}
@@ -390,6 +501,7 @@ async def test_actions_are_offered_only_to_who_may(browser, role, csrf, may):
 
 
 # For everyone
+
 
 async def test_all_of_it_is_reached_by_keyboard_and_the_focus_is_always_seen(browser):
     night = Night(now())
@@ -420,13 +532,17 @@ async def test_everything_that_is_used_has_a_name_and_every_part_a_landmark(brow
         night.furnish(feed)
         await open_page(page, feed, DRAWN)
         nodes = (await page.call("Accessibility.getFullAXTree"))["nodes"]
-        named = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes if not node.get("ignored")]
+        named = [
+            (node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes if not node.get("ignored")
+        ]
         used = {"button", "link", "textbox", "searchbox", "combobox", "radio", "img", "region", "navigation", "table"}
         assert [one for one in named if one[0] in used - {"table"} and not one[1].strip()] == []
         roles = [role for role, _ in named]
         assert roles.count("main") == 1 and roles.count("banner") == 1 and roles.count("navigation") == 1
         assert {name for role, name in named if role == "region"} >= {"Status", "Traffic", "Requests"}
-        headings = await page.evaluate("[...document.querySelectorAll('h1, h2, h3')].filter((node) => node.checkVisibility()).map((node) => Number(node.tagName[1]))")
+        headings = await page.evaluate(
+            "[...document.querySelectorAll('h1, h2, h3')].filter((node) => node.checkVisibility()).map((node) => Number(node.tagName[1]))"
+        )
         assert headings[0] == 1 and all(after - before <= 1 for before, after in zip(headings, headings[1:]))
 
 
@@ -467,22 +583,28 @@ async def test_nothing_moves_by_itself_for_who_asked_for_that(browser):
 
 # Pictures
 
-PICTURES = [(name, size, scheme) for name in ("well", "night") for size in ("desktop", "phone") for scheme in ("light", "dark")]
+PICTURES = [
+    (name, size, scheme) for name in ("well", "night") for size in ("desktop", "phone") for scheme in ("light", "dark")
+]
 
 
 @pytest.mark.parametrize(("name", "size", "scheme"), PICTURES)
 async def test_pictures(browser, tmp_path, name, size, scheme):
-    """The first window of each, and the whole of it when they are kept."""
+    """The upper part of each, to be looked at."""
     folder = pathlib.Path(ROOT, os.environ["PATCHBAY_PICTURES"]) if "PATCHBAY_PICTURES" in os.environ else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
     scene = (Night if name == "night" else Scene)(now())
-    async with FakeFeed(scene=scene.scene()) as feed, browser.page(PHONE if size == "phone" else DESKTOP, scheme) as page:
+    async with FakeFeed(scene=scene.scene()) as feed, browser.page(
+        PHONE if size == "phone" else DESKTOP, scheme
+    ) as page:
         scene.furnish(feed)
         await open_page(page, feed, DRAWN)
         for _ in range(4):
             scene.turn(scene.now + 1000)
             await feed.show(scene.scene(full=False))
-        await page.until("document.querySelectorAll('#live rect').length > 6 && document.querySelector('#tile-tokens').textContent !== '–'")
+        await page.until(
+            "document.querySelectorAll('#live rect').length > 6 && document.querySelector('#tile-tokens').textContent !== '–'"
+        )
         file = folder / f"{name}-{size}-{scheme}.png"
-        await page.picture(file)
+        await page.picture(file, height=4600 if size == "phone" else 3000)
         assert file.read_bytes().startswith(b"\x89PNG") and file.stat().st_size > 20_000

@@ -18,7 +18,9 @@ LISTENER = {"address": "127.0.0.1:0", "serves": ["websocket", "health", "metrics
 LIVE = "document.body.dataset.feed === 'live' && document.querySelector('.card')"
 TOKENS = {"VIEWER": "viewer-token-0123456789", "ADMIN": "admin-token-0123456789"}
 # What goes on changing while nobody does anything.
-RESTLESS = re.compile(r"^(process_|patchbay_(uptime|loop_lag|received_bytes|sent_bytes|buffered_bytes|connections|history|worker_resident|feed|stage_seconds))")
+RESTLESS = re.compile(
+    r"^(process_|patchbay_(uptime|loop_lag|received_bytes|sent_bytes|buffered_bytes|connections|history|worker_resident|feed|stage_seconds))"
+)
 
 
 def scrape(host: Host, token: str | None = None) -> dict[str, float]:
@@ -56,8 +58,11 @@ async def test_the_page_has_the_numbers_of_metrics_within_one_refresh(start_host
         await page.until(f"/^All8314/.test({total})")
         assert "kimi" not in await page.text("#provider-cards")
         values = await asyncio.to_thread(scrape, host)
-        numbers = [number for number in await page.evaluate(NUMBERS)
-                   if not RESTLESS.match(number["selector"]) and "quantile" not in parse(number["selector"])[1]]
+        numbers = [
+            number
+            for number in await page.evaluate(NUMBERS)
+            if not RESTLESS.match(number["selector"]) and "quantile" not in parse(number["selector"])[1]
+        ]
         assert len(numbers) > 60
         assert wrong_numbers(values, numbers) == []
         # What went wrong is found with its reason, and each has a timeline.
@@ -71,7 +76,9 @@ async def test_the_page_has_the_numbers_of_metrics_within_one_refresh(start_host
 
 
 async def test_a_call_is_seen_while_it_waits_and_while_it_answers(start_host, upstream, browser):
-    host = start_host(listeners=[LISTENER], providers=[provider(upstream, limits={"in_flight": 1, "queued": 2})], **PLAIN)
+    host = start_host(
+        listeners=[LISTENER], providers=[provider(upstream, limits={"in_flight": 1, "queued": 2})], **PLAIN
+    )
     async with browser.page() as page, Client.open(host.url) as client:
         await open_page(page, host)
         first = await client.call(prompt="begin one two three", stream=True, request_id="the-first")
@@ -83,7 +90,9 @@ async def test_a_call_is_seen_while_it_waits_and_while_it_answers(start_host, up
         await page.until("document.querySelector('#live tr .gap')")
         await page.until("document.querySelector('.card .bar-track').dataset.full === 'full'")
         await client.cancel(first)
-        await page.until("document.querySelectorAll('#recent tr').length === 2 && document.querySelector('#live-none').checkVisibility()")
+        await page.until(
+            "document.querySelectorAll('#recent tr').length === 2 && document.querySelector('#live-none').checkVisibility()"
+        )
         assert "cancelled" in await page.text("#recent")
 
 
@@ -95,7 +104,9 @@ async def test_the_page_is_live_again_after_the_host_was_started_anew(start_host
         host.stop()
         await page.until("document.body.dataset.feed === 'waiting'")
         again = start_host(listeners=[{**LISTENER, "address": host.address}])
-        await page.until("document.body.dataset.feed === 'live' && document.querySelector('#changes').textContent.includes('started anew')")
+        await page.until(
+            "document.body.dataset.feed === 'live' && document.querySelector('#changes').textContent.includes('started anew')"
+        )
         assert await page.evaluate("window.isSamePage")
         assert again.address == host.address
         page.take_errors("ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "ERR_INCOMPLETE", "503")
@@ -103,8 +114,15 @@ async def test_the_page_is_live_again_after_the_host_was_started_anew(start_host
 
 async def test_a_viewer_logs_in_and_an_admin_reloads_and_drains(start_host, browser):
     host = start_host(
-        environment=TOKENS, listeners=[LISTENER],
-        auth={"principals": [{"name": "night", "token": "env:VIEWER", "role": "viewer"}, {"name": "ops", "token": "env:ADMIN", "role": "admin"}]})
+        environment=TOKENS,
+        listeners=[LISTENER],
+        auth={
+            "principals": [
+                {"name": "night", "token": "env:VIEWER", "role": "viewer"},
+                {"name": "ops", "token": "env:ADMIN", "role": "admin"},
+            ]
+        },
+    )
     async with browser.page() as page:
         await open_page(page, host, "!document.querySelector('#login').hidden")
         await page.type("wrong-token-0123456789")

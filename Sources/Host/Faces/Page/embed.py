@@ -9,8 +9,12 @@ import pathlib
 FOLDER = pathlib.Path(__file__).resolve().parent
 ASSETS = FOLDER / "assets"
 OUTPUT = FOLDER / "PageAssets.swift"
-TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
-         ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 HEAD = """// swift-format-ignore-file
 // Written by Sources/Host/Faces/Page/embed.py (`make page`); change what it reads, the files of assets/.
 
@@ -42,8 +46,10 @@ def main() -> None:
         text = file.read_text()
         path = "/" + file.relative_to(ASSETS).as_posix()
         tag = hashlib.sha256(text.encode()).hexdigest()[:32]
-        parts.append(f'"{"/" if path == "/index.html" else path}": Asset(type: "{TYPES[file.suffix]}", tag: #""{tag}""#, '
-                     f"text: {literal(text)}),\n")
+        parts.append(
+            f'"{"/" if path == "/index.html" else path}": Asset(type: "{TYPES[file.suffix]}", tag: #""{tag}""#, '
+            f"text: {literal(text)}),\n"
+        )
     parts.append("  ]\n}\n")
     OUTPUT.write_text("".join(parts))
 
