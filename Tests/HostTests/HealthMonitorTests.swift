@@ -32,7 +32,7 @@ extension HostBench {
         leaseNanoseconds: 3_600_000_000_000)
       switch core.admit(request, now: services.startedAt) {
       case .admitted(let permit): return HeldPermit(permit)
-      case .queued, .refused, .unavailable, .draining: throw NotAdmitted(number: number)
+      default: throw NotAdmitted(number: number)
       }
     }
   }
