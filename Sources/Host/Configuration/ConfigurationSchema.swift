@@ -221,7 +221,8 @@ enum ConfigurationSchema {
     ).sample("\"https://alerts.example/patchbay\""),
     .secret(
       "webhook_token", { $0.alerts.webhookToken = $1 }, { $0.alerts.webhookToken }, characters: 8,
-      "Sent along as a bearer's. A URL is shown with the configuration; what must not be belongs here."),
+      "Sent along as a bearer's. A URL is shown with the configuration; what must not be belongs here."
+    ).sample("\"env:ALERT_TOKEN\""),
   ]
 
   static let auth: [Setting<Configuration>] = [
