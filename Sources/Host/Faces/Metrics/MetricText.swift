@@ -21,6 +21,11 @@ struct MetricText: ~Copyable {
   private var buffer: ByteBuffer
   /// The labels of the series at hand as text, without braces.
   private var labels = ByteBuffer()
+  /// What all bucket lines of the series at hand begin with, up to the bound.
+  private var bucketHead = ByteBuffer()
+  /// The bounds of the histogram at hand, and each as text: most lines of a scrape are buckets.
+  private var bounds: [Double] = []
+  private var boundTexts: [[UInt8]] = []
 
   /// Writes all of `snapshot`.
   static func of(_ snapshot: MetricSnapshot, _ format: Format) -> String {
@@ -68,20 +73,30 @@ struct MetricText: ~Copyable {
   }
 
   private mutating func write(_ seen: MetricSnapshot.Distribution, of name: String) {
-    for (bound, count) in zip(seen.bounds, seen.counts) {
-      beginBucket(name)
-      writeBound(bound)
-      endBucket(count)
-    }
-    beginBucket(name)
-    buffer.append("+Inf")
-    endBucket(seen.count)
+    if seen.bounds != bounds { take(bounds: seen.bounds) }
+    bucketHead.removeAll()
+    bucketHead.append(name)
+    bucketHead.append("_bucket{")
+    bucketHead.append(labels.readable)
+    bucketHead.append(labels.isEmpty ? "le=\"" : ",le=\"")
+    for index in seen.counts.indices { writeBucket(boundTexts[index], seen.counts[index]) }
+    writeBucket(Array("+Inf".utf8), seen.count)
     begin(name, "_sum")
     buffer.append("}")
     end(seen.sum)
     begin(name, "_count")
     buffer.append("}")
     end(Double(seen.count))
+  }
+
+  private mutating func take(bounds: [Double]) {
+    self.bounds = bounds
+    boundTexts = bounds.map { bound in
+      var text = ByteBuffer()
+      Self.append(bound, to: &text)
+      if format == .openMetrics, bound == bound.rounded() { text.append(".0") }
+      return text.copy()
+    }
   }
 
   // MARK: - Lines
@@ -93,13 +108,9 @@ struct MetricText: ~Copyable {
     buffer.append(labels.readable)
   }
 
-  private mutating func beginBucket(_ name: String) {
-    begin(name, "_bucket")
-    if !labels.isEmpty { buffer.append(",") }
-    buffer.append("le=\"")
-  }
-
-  private mutating func endBucket(_ count: UInt64) {
+  private mutating func writeBucket(_ bound: [UInt8], _ count: UInt64) {
+    buffer.append(bucketHead.readable)
+    buffer.append(bound)
     buffer.append("\"} ")
     buffer.appendDecimal(count)
     buffer.append("\n")
@@ -109,11 +120,6 @@ struct MetricText: ~Copyable {
     buffer.append(" ")
     Self.append(number, to: &buffer)
     buffer.append("\n")
-  }
-
-  private mutating func writeBound(_ bound: Double) {
-    Self.append(bound, to: &buffer)
-    if format == .openMetrics, bound == bound.rounded() { buffer.append(".0") }
   }
 
   private static func append(_ number: Double, to buffer: inout ByteBuffer) {
