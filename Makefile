@@ -121,7 +121,7 @@ page: ## write anew the Swift file that carries the monitor page, after a change
 
 pictures: $(VENV)/installed ## take the pictures of docs/page anew; needs chromium and pngquant
 	PATCHBAY_PICTURES=docs/page $(VENV)/bin/python -m pytest Tests/EndToEndTests/test_page.py -k test_pictures
-	pngquant --force --ext .png --strip --nofs --speed 1 64 docs/page/*.png
+	pngquant --force --ext .png --strip --nofs --speed 1 48 docs/page/*.png
 
 install: build ## lay out DESTDIR+PREFIX: runs on a machine without a toolchain
 	install -D -m 0755 $(BUILD)/patchbay $(DESTDIR)$(PREFIX)/bin/patchbay

@@ -1141,7 +1141,7 @@ export class Changes {
 }
 
 """##),
-"/page/providers.js": Asset(type: "text/javascript; charset=utf-8", tag: #""a9e73c0e78e177f3e0c8be017d923703""#, text: ##"""
+"/page/providers.js": Asset(type: "text/javascript; charset=utf-8", tag: #""1765f5b49e4e884e899c7e427b78a9ca""#, text: ##"""
 // The providers, one card each, the troubled first.
 
 import { byId, figure, keep, make, show, text } from "./dom.js";
@@ -1250,7 +1250,8 @@ export class Providers {
     const well = ended.filter((one) => !isWrong(one)).length;
     const first = quantile(ended.map((one) => one.first_token_ms), 0.5);
     text(parts.lately, ended.length ? `${well} of ${ended.length} went well, first token ${milliseconds(first)}` : NOTHING);
-    const wrong = ended.find(isWrong);
+    // A refusal says that the breaker is open or the queue full; what failed before says why.
+    const wrong = ended.find((one) => isWrong(one) && one.outcome !== "refused") ?? ended.find(isWrong);
     show(parts.lastError, Boolean(wrong));
     if (!wrong) return;
     const ago = age(now - wrong.started_at - wrong.duration_ms);
@@ -1692,7 +1693,7 @@ function waterfall(request) {
 }
 
 """##),
-"/page/trends.js": Asset(type: "text/javascript; charset=utf-8", tag: #""1dbfaedebc83286480ef49f1f5fd4a5c""#, text: ##"""
+"/page/trends.js": Asset(type: "text/javascript; charset=utf-8", tag: #""f932285ba56023145a521fdde96a0b73""#, text: ##"""
 // What the charts show: stored samples from /history, continued by what the feed brings.
 
 import { refusal } from "./feed.js";
@@ -1703,6 +1704,8 @@ const BUCKET_MS = 10000;
 /** An hour of them, should there be no history. */
 const BUCKETS_LIMIT = 360;
 const POINTS = 240;
+/** The shortest time that is shown. */
+const LEAST_MS = 120000;
 const REFETCH_MS = 60000;
 /** Ended requests that wait for the next figures. */
 const FRESH_LIMIT = 500;
@@ -1737,7 +1740,10 @@ class Source {
   observe(figures, ended) {
     const at = figures.at;
     const now = this.read(figures, ended);
-    if (!this.base) this.base = { at, values: now };
+    if (!this.base) {
+      this.base = { at, values: now };
+      if (this.kind === "gauge") this.buckets.push(this.base);
+    }
     const values = this.kind === "rate" ? rates(this.base, now, at) : now;
     if (!values) return;
     const isOver = Math.floor(at / BUCKET_MS) !== Math.floor(this.base.at / BUCKET_MS);
@@ -1840,11 +1846,21 @@ export class Trends {
     this.onChange = onChange;
     this.known = null;
     this.fresh = [];
+    /** Whether there are no stored samples. */
+    this.isAlone = false;
     setInterval(() => document.visibilityState === "visible" && this.fetch(), REFETCH_MS);
   }
 
   get step() {
     return Math.max(BUCKET_MS, Math.ceil((this.seconds * 1000) / POINTS / BUCKET_MS) * BUCKET_MS);
+  }
+
+  /** When what is shown begins. Without stored samples, the page's own are not lost in an empty hour. */
+  beginning(to) {
+    const from = to - this.seconds * 1000;
+    if (!this.isAlone) return from;
+    const first = Math.min(...[...this.sources()].map(({ buckets, base }) => buckets[0]?.at ?? base?.at ?? to));
+    return Math.max(from, Math.min(first, to - LEAST_MS));
   }
 
   /** Another host process: its counters begin anew. */
@@ -1894,10 +1910,12 @@ export class Trends {
         if (!answer.ok) throw new Error(await refusal(answer));
         source.history = (await answer.json()).series ?? [];
       }
+      this.isAlone = false;
       this.onNote("");
     } catch (error) {
       if (asking.signal.aborted) return;
       for (const source of this.sources()) source.history = [];
+      this.isAlone = true;
       this.onNote(`Stored samples cannot be had: ${error.message}. The charts begin when this page was opened.`);
     }
     this.onChange();
@@ -2342,7 +2360,7 @@ dialog::backdrop { background: rgb(6 10 16 / 0.6); }
 }
 
 """##),
-"/page.js": Asset(type: "text/javascript; charset=utf-8", tag: #""5580954b35555b39890fea37c6592ad7""#, text: ##"""
+"/page.js": Asset(type: "text/javascript; charset=utf-8", tag: #""f6d61ef46c6d10cdfd6db4d3bfb3b44f""#, text: ##"""
 // The page at the monitor listener: joins the feed with what shows it. Each subject has a file in page/.
 
 import { Access } from "./page/access.js";
@@ -2543,7 +2561,7 @@ const charts = trends.charts.map((chart) => ({ ...chart, view: new Chart(byId("c
 
 function renderCharts() {
   const to = hostNow();
-  const from = to - trends.seconds * 1000;
+  const from = trends.beginning(to);
   for (const chart of charts) {
     const all = chart.sources.flatMap((source) => [...source.points(trends.provider, from)].map(([name, points]) => ({
       key: `${source.metric} ${name}`, name, isFaint: source.isFaint, points: [...points].sort((a, b) => a[0] - b[0]),

@@ -198,7 +198,7 @@ const charts = trends.charts.map((chart) => ({ ...chart, view: new Chart(byId("c
 
 function renderCharts() {
   const to = hostNow();
-  const from = to - trends.seconds * 1000;
+  const from = trends.beginning(to);
   for (const chart of charts) {
     const all = chart.sources.flatMap((source) => [...source.points(trends.provider, from)].map(([name, points]) => ({
       key: `${source.metric} ${name}`, name, isFaint: source.isFaint, points: [...points].sort((a, b) => a[0] - b[0]),

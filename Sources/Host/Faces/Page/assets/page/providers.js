@@ -106,7 +106,8 @@ export class Providers {
     const well = ended.filter((one) => !isWrong(one)).length;
     const first = quantile(ended.map((one) => one.first_token_ms), 0.5);
     text(parts.lately, ended.length ? `${well} of ${ended.length} went well, first token ${milliseconds(first)}` : NOTHING);
-    const wrong = ended.find(isWrong);
+    // A refusal says that the breaker is open or the queue full; what failed before says why.
+    const wrong = ended.find((one) => isWrong(one) && one.outcome !== "refused") ?? ended.find(isWrong);
     show(parts.lastError, Boolean(wrong));
     if (!wrong) return;
     const ago = age(now - wrong.started_at - wrong.duration_ms);

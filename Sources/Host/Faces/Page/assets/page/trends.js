@@ -8,6 +8,8 @@ const BUCKET_MS = 10000;
 /** An hour of them, should there be no history. */
 const BUCKETS_LIMIT = 360;
 const POINTS = 240;
+/** The shortest time that is shown. */
+const LEAST_MS = 120000;
 const REFETCH_MS = 60000;
 /** Ended requests that wait for the next figures. */
 const FRESH_LIMIT = 500;
@@ -42,7 +44,10 @@ class Source {
   observe(figures, ended) {
     const at = figures.at;
     const now = this.read(figures, ended);
-    if (!this.base) this.base = { at, values: now };
+    if (!this.base) {
+      this.base = { at, values: now };
+      if (this.kind === "gauge") this.buckets.push(this.base);
+    }
     const values = this.kind === "rate" ? rates(this.base, now, at) : now;
     if (!values) return;
     const isOver = Math.floor(at / BUCKET_MS) !== Math.floor(this.base.at / BUCKET_MS);
@@ -145,11 +150,21 @@ export class Trends {
     this.onChange = onChange;
     this.known = null;
     this.fresh = [];
+    /** Whether there are no stored samples. */
+    this.isAlone = false;
     setInterval(() => document.visibilityState === "visible" && this.fetch(), REFETCH_MS);
   }
 
   get step() {
     return Math.max(BUCKET_MS, Math.ceil((this.seconds * 1000) / POINTS / BUCKET_MS) * BUCKET_MS);
+  }
+
+  /** When what is shown begins. Without stored samples, the page's own are not lost in an empty hour. */
+  beginning(to) {
+    const from = to - this.seconds * 1000;
+    if (!this.isAlone) return from;
+    const first = Math.min(...[...this.sources()].map(({ buckets, base }) => buckets[0]?.at ?? base?.at ?? to));
+    return Math.max(from, Math.min(first, to - LEAST_MS));
   }
 
   /** Another host process: its counters begin anew. */
@@ -199,10 +214,12 @@ export class Trends {
         if (!answer.ok) throw new Error(await refusal(answer));
         source.history = (await answer.json()).series ?? [];
       }
+      this.isAlone = false;
       this.onNote("");
     } catch (error) {
       if (asking.signal.aborted) return;
       for (const source of this.sources()) source.history = [];
+      this.isAlone = true;
       this.onNote(`Stored samples cannot be had: ${error.message}. The charts begin when this page was opened.`);
     }
     this.onChange();
