@@ -46,6 +46,7 @@ extension Host {
     for change in certificates { adopt(change) }
     configuration = wanted
     services.monitor.show(wanted)
+    services.health.reloaded(faults: [])
     for change in changes {
       log.write(
         change.needsRestart ? .warning : .info,
@@ -60,6 +61,7 @@ extension Host {
 
   private func keep(_ faults: [String]) -> ReloadReport {
     for fault in faults { log.error("The configuration was not reloaded; the old one stays", ("reason", fault)) }
+    services.health.reloaded(faults: faults)
     return ReloadReport(isApplied: false, lines: faults)
   }
 

@@ -48,7 +48,6 @@ package final class Host {
       configuration: configuration, log: log, core: core, principals: principals, version: Version.current,
       loopCount: max(1, configuration.loops))
     services.monitor.actions.open { [control] in control.wake() }
-    services.metrics.add(services.monitor.seats)
   }
 
   /// Runs until a signal ends it. Returns the exit status.

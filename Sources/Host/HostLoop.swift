@@ -44,7 +44,10 @@ final class HostServices: Sendable {
       metrics.add(history)
       health.watch(history)
     }
+    health.watch(log)
+    monitor.tellHealth { [health] in health.report(now: .now()).json }
     metrics.add(log)
+    metrics.add(monitor.seats)
   }
 }
 

@@ -35,11 +35,14 @@ import Testing
       return isSetting ? rest : line
     }.joined(separator: "\n")
     let configuration = try ConfigurationReading.parse(
-      text, environment: ["KIMI_API_KEY": "sk-0123456789", "PATCHBAY_TOKEN": "0123456789abcdef"])
+      text,
+      environment: [
+        "KIMI_API_KEY": "sk-0123456789", "PATCHBAY_TOKEN": "0123456789abcdef", "ALERT_TOKEN": "0123456789",
+      ])
     #expect(configuration.providers.map(\.id) == ["kimi", "local"])
     #expect(configuration.auth.principals.map(\.name) == ["editor"])
     #expect(configuration.fallback.count == 1 && configuration.rates.global?.burst == 1000)
-    #expect(configuration.notYetInForce.count == 2)
+    #expect(configuration.notYetInForce.count == 1)
   }
 
   @Test(

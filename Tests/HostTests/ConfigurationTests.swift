@@ -144,7 +144,7 @@ import Testing
     ),
     (
       "{ log: { inFlight: 1 } }", 1, "log",
-      "found the unknown key \"inFlight\", expected a key of log; known are level, format"
+      "found the unknown key \"inFlight\", expected a key of log; known are level, format, file"
     ),
     (
       "{\n providers: [{ id: \"a\", apiKey: \"sk-very-secret\" }] }", 2, "providers[0]",

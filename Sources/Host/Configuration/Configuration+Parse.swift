@@ -116,7 +116,7 @@ extension Configuration {
     let path = reader.environment("PATCHBAY_PLUGIN_PATH") ?? ""
     plugins.directories = plugins.directories.map { reader.resolved($0) } + path.split(separator: ":").map(String.init)
     storage.path =
-      reader.isSet("storage.path") ? reader.resolved(storage.path) : "\(stateDirectory)/\(storage.path)"
+      reader.isSet("storage.path") ? reader.resolved(storage.path) : "\(stateDirectory)/\(Storage.fileName)"
     log.file = log.file.map { reader.resolved($0) }
     for index in listeners.indices {
       listeners[index].address = reader.resolved(address: listeners[index].address)

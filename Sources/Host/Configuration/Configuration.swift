@@ -276,7 +276,8 @@ extension Configuration {
 
     package var kind = Kind.sqlite
     /// Absent from the file: in the state directory.
-    package var path = "patchbay.db"
+    package static let fileName = "patchbay.db"
+    package var path = "state/\(fileName)"
     package var sampleMilliseconds: UInt64 = 10_000
     package var keepDays = 30
     /// The largest that the database's file may become.

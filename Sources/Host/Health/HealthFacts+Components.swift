@@ -15,6 +15,7 @@ extension HealthFacts {
     case .queue: queue(alerts)
     case .loops: loops(alerts)
     case .log: log(alerts)
+    case .configuration: configuration
     }
   }
 
@@ -93,6 +94,15 @@ extension HealthFacts {
       return ComponentReading(status: .degraded, message: log.message, remedy: log.remedy)
     }
     return .healthy(log.message)
+  }
+
+  private var configuration: ComponentReading {
+    guard let first = refusedReload.first else { return .healthy("what was loaded last is in force") }
+    let more = refusedReload.count > 1 ? " (and \(refusedReload.count - 1) more)" : ""
+    return ComponentReading(
+      status: .degraded, message: "the changed configuration was refused, the one before stays: \(first)\(more)",
+      remedy: "mend the file ('patchbay check' says all that is wrong), then 'patchbay reload'",
+      details: [.init("faults", .array(refusedReload.map(JSONValue.string)))])
   }
 
   // MARK: - Calls and clients

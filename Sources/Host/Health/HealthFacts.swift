@@ -63,6 +63,8 @@ struct HealthFacts: Sendable {
   /// How often connections were closed, or looked through for it, because too much was held.
   var reliefs: UInt64
   var surroundings: Surroundings
+  /// What is wrong with the configuration that was to be loaded last; empty: it is in force.
+  var refusedReload: [String] = []
 
   var serving: [Provider] { providers.filter { !$0.isSpent } }
   var isReady: Bool { isRouted && !reading.isDraining && !serving.isEmpty }

@@ -19,6 +19,7 @@ final class HealthMonitor: Sendable {
     var book = AlertBook()
     var storage: (any StorageStatus)?
     var log: (any LogStatus)?
+    var refusedReload: [String] = []
   }
 
   private let core: Core
@@ -54,6 +55,14 @@ final class HealthMonitor: Sendable {
   /// Where the log goes; told once, at the start.
   func watch(_ log: any LogStatus) { state.withLock { $0.log = log } }
 
+  /// A configuration was taken in force, or refused for these faults. Thread: control.
+  func reloaded(faults: [String]) {
+    state.withLock { $0.refusedReload = faults.prefix(Self.faultsShown).map { String($0.prefix(Self.faultCharacters)) } }
+  }
+
+  private static let faultsShown = 20
+  private static let faultCharacters = 500
+
   // MARK: - What is asked
 
   /// How the host is at this moment.
@@ -61,8 +70,8 @@ final class HealthMonitor: Sendable {
 
   /// The facts of this moment, and what the last look around has found.
   func facts(now: Instant) -> HealthFacts {
-    let (routing, registry, isRouted, surroundings) = state.withLock {
-      ($0.routing, $0.registry, $0.routed.count >= loopCount, $0.surroundings)
+    let (routing, registry, isRouted, surroundings, refusedReload) = state.withLock {
+      ($0.routing, $0.registry, $0.routed.count >= loopCount, $0.surroundings, $0.refusedReload)
     }
     let reading = core.read(now: now)
     let active = (routing?.active ?? []).filter { reading.providers.indices.contains($0) }
@@ -71,7 +80,7 @@ final class HealthMonitor: Sendable {
       providers: active.map { number in Self.provider(number, routing!, reading.providers[number]) },
       refused: registry?.refusedProviders ?? [], refusedUpdates: registry?.refusedUpdates ?? [],
       heldBytes: memory.heldBytes, heldBytesLimit: memory.limitBytes, reliefs: memory.reliefCount,
-      surroundings: surroundings)
+      surroundings: surroundings, refusedReload: refusedReload)
   }
 
   private static func provider(_ number: Int, _ routing: Routing, _ figures: Core.ProviderReading)

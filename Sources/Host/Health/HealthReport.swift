@@ -14,7 +14,7 @@ struct HealthReport: Sendable, Equatable {
   struct Component: Sendable, Equatable {
     /// In the order of the report.
     enum Name: String, CaseIterable, Sendable {
-      case storage, memory, disk, semaphores, providers, websocket, queue, loops, log
+      case storage, memory, disk, semaphores, providers, websocket, queue, loops, log, configuration
     }
 
     var name: Name

@@ -3,7 +3,7 @@
 /// A room with a `MetricSource` declares its own in a file of its own and is listed in `all`.
 enum DeclaredMetrics {
   static let all: [MetricDeclaration] =
-    requests + clocks + permits + clients + providers + host + genAI + health + history + log
+    requests + clocks + permits + clients + providers + host + genAI + health + history + log + [feedWatchers]
 
   // MARK: - Requests
 
