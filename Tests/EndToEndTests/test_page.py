@@ -204,7 +204,7 @@ async def test_problems_stand_first_the_worst_on_top_and_each_once(browser):
             "[...document.querySelectorAll('#problems-list h3')].map((node) => node.textContent)"
         )
         assert titles == [
-            "glm: permits",
+            "glm: permits run out",
             "parrot: in quarantine",
             "kimi: breaker",
             "state: disk",

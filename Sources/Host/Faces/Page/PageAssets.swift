@@ -342,6 +342,106 @@ export class Access {
 }
 
 """##),
+"/page/causes.js": Asset(type: "text/javascript; charset=utf-8", tag: #""758d029b7a74187ca83481178d715d9a""#, text: ##"""
+// Decides what the ended calls and the sessions say is wrong, and what to do. No node is touched.
+
+import { isWrong } from "./requests.js";
+
+/** Older failures are past. */
+const WINDOW_MS = 600000;
+/** So many calls of a provider, and half of all its calls, must have gone wrong before it is a problem. */
+const WRONG_LEAST = 3;
+/** A client that reads slowly for a moment is none. */
+const SLOW_LEAST_MS = 2000;
+
+/** A refusal is no cause: its limit or its breaker has an alert of its own. */
+const isFailure = (one) => isWrong(one) && one.outcome !== "refused";
+const endOf = (one) => one.started_at + one.duration_ms;
+
+/** What the failures of a provider have in common with their remedy; the first that fits. */
+const REMEDIES = [
+  [({ outcome }) => outcome === "truncated",
+    "the upstream, or a proxy before it, ends answers early: see its status page and its longest answer; clients have the part that came"],
+  [({ message }) => /\(HTTP (401|403)\)/.test(message),
+    "its key is refused: correct api_key, or the variable or file that it names, and reload the configuration"],
+  [({ message }) => /\(HTTP 402\)|quota|balance|billing|daily|limit/i.test(message),
+    "its limit, plan or bill is used up: look at its account, or let another model answer (fallback)"],
+  [({ code, message }) => code === "TIMEOUT" && /connection/.test(message),
+    "it is not reached: see base_url, the network and its status page"],
+  [({ code }) => code === "TIMEOUT",
+    "it is slow or hangs: see its status page; if it needs more time, raise timeouts.first_token_seconds or progress_seconds"],
+  [() => true, "look at its status page; what it says itself stands behind its name"],
+];
+
+/** What one failed call says, as a sentence. */
+export const saidBy = ({ outcome, code, message }) =>
+  `${outcome === "truncated" ? "truncated, " : ""}${code ?? outcome}: ${message ?? "no reason was given"}`;
+
+export const remedyOf = (failure) => REMEDIES.find(([fits]) => fits({ ...failure, message: failure.message ?? "" }))[1];
+
+/** The failures that the page has seen, so that a flood of refusals does not wash away what led to them. */
+export class Failures {
+  constructor() {
+    this.clear();
+  }
+
+  clear() {
+    /** By provider, the last. */
+    this.last = new Map();
+    /** Sessions that read slowly, by id: since when. */
+    this.slow = new Map();
+    this.ended = [];
+    this.sessions = [];
+  }
+
+  setEnded(list) {
+    this.ended = list;
+    for (const one of list) {
+      const known = this.last.get(one.provider);
+      if (isFailure(one) && !(known && endOf(known) >= endOf(one))) this.last.set(one.provider, one);
+    }
+  }
+
+  setSessions(sessions, now) {
+    this.sessions = sessions;
+    this.slow = new Map(sessions.filter((one) => one.is_congested).map(({ id }) => [id, this.slow.get(id) ?? now]));
+  }
+
+  /** The last failure of a provider; null: none is known. */
+  of(provider) {
+    return this.last.get(provider) ?? null;
+  }
+
+  problems(now) {
+    return [...this.callProblems(now), ...this.clientProblems(now)];
+  }
+
+  callProblems(now) {
+    const found = [];
+    for (const provider of new Set(this.ended.map((one) => one.provider))) {
+      const own = this.ended.filter((one) => one.provider === provider && one.outcome !== "refused" && now - endOf(one) < WINDOW_MS);
+      const wrong = own.filter(isFailure);
+      if (wrong.length < WRONG_LEAST || wrong.length * 2 < own.length) continue;
+      found.push({
+        key: `calls ${provider}`, severity: "warning", title: `${provider}: calls go wrong`, provider, subject: provider,
+        message: `${wrong.length} of its last ${own.length} calls went wrong; the last: ${saidBy(wrong[0])}`,
+        since: Math.min(...wrong.map(endOf)), remedy: remedyOf(wrong[0]), isCause: true,
+      });
+    }
+    return found;
+  }
+
+  clientProblems(now) {
+    return this.sessions.filter(({ id }) => now - (this.slow.get(id) ?? now) >= SLOW_LEAST_MS).map((session) => ({
+      key: `client ${session.id}`, severity: "warning", title: "A client reads slowly", since: this.slow.get(session.id),
+      message: `${session.principal ?? "the client"} at ${session.peer}, session ${session.id}, takes less than it is sent: `
+        + `its calls wait for it (${session.in_flight} in flight), not for their provider; others are not held up`,
+      remedy: "look at that client's program and network; it is dropped when it takes less than 16 KiB in timeouts.client_stall_seconds",
+    }));
+  }
+}
+
+"""##),
 "/page/charts.js": Asset(type: "text/javascript; charset=utf-8", tag: #""666252b3275e0a74d336b7f98f34cd0f""#, text: ##"""
 // Draws lines and stacked areas over time into SVG. The readout below a chart follows the pointer or the arrow keys.
 
@@ -1923,31 +2023,40 @@ export class Trends {
 }
 
 """##),
-"/page/verdict.js": Asset(type: "text/javascript; charset=utf-8", tag: #""eb31f4cecf8af932492775c7e01372f4""#, text: ##"""
+"/page/verdict.js": Asset(type: "text/javascript; charset=utf-8", tag: #""211340dc3078c730cf98bb4953fcc564""#, text: ##"""
 // Decides what the top of the page says: one sentence on the host, and the problems, the worst first. No node is touched.
+
+import { remedyOf, saidBy } from "./causes.js";
 
 const RANK = { critical: 0, unhealthy: 0, warning: 1, degraded: 1 };
 
-/** The problems of a report and of the providers: `{ key, severity, title, message, since, remedy, provider }`. */
-export function problems(health, providers) {
+/**
+ * The problems of a report, of the providers and of the failures that were seen:
+ * `{ key, severity, title, message, since, remedy, provider }`.
+ */
+export function problems(health, providers, failures, now) {
   const found = [];
   for (const alert of health?.alerts ?? []) {
-    found.push({
+    found.push(withCause({
       key: `alert ${alert.name} ${alert.subject}`, severity: alert.severity, title: titleOf(alert.name, alert.subject),
       message: alert.message, since: alert.since, remedy: alert.remedy, subject: alert.subject,
-    });
+    }, alert.name, failures));
   }
   for (const provider of providers ?? []) {
     const problem = providerProblem(provider);
-    const isSaid = found.some(({ subject }) => subject === provider.id);
-    if (problem && !(isSaid && problem.mayBeSaidElsewhere)) found.push(problem);
+    const isSaid = found.some(({ subject, isCause }) => subject === provider.id && isCause);
+    if (problem && !(isSaid && problem.mayBeSaidElsewhere)) found.push(withCause(problem, problem.name, failures));
+  }
+  for (const problem of failures.problems(now)) {
+    const isSaid = problem.isCause && found.some(({ subject, isCause }) => subject === problem.subject && isCause);
+    if (!isSaid) found.push(problem);
   }
   for (const [name, component] of Object.entries(health?.components ?? {})) {
     if (!component.status || component.status === "healthy" || !component.message) continue;
     // A component that is degraded by an alert says what the worst of them says, and how many more there are.
-    if (found.some(({ message }) => message && component.message.startsWith(message))) continue;
+    if (found.some(({ said, message }) => (said ?? message) && component.message.startsWith(said ?? message))) continue;
     // Providers speak for themselves above.
-    if (name === "providers" && found.some(({ provider }) => provider)) continue;
+    if (name === "providers" && found.some(({ subject, isCause }) => isCause && component.message.includes(subject))) continue;
     found.push({
       key: `component ${name}`, severity: component.status === "unhealthy" ? "critical" : "warning",
       title: wordOf(name), message: component.message, since: component.since, remedy: component.remedy,
@@ -1956,19 +2065,31 @@ export function problems(health, providers) {
   return found.sort((a, b) => (RANK[a.severity] ?? 2) - (RANK[b.severity] ?? 2) || (b.since ?? 0) - (a.since ?? 0));
 }
 
+/** Alerts of a provider that its last failure explains. */
+const EXPLAINED = new Set(["breaker", "worker_crash", "quarantine"]);
+
+/** A breaker is a symptom: what opened it is the cause, and says what to do. */
+function withCause(problem, name, failures) {
+  if (!EXPLAINED.has(name)) return problem;
+  const failure = failures.of(problem.subject);
+  if (!failure) return { ...problem, isCause: true };
+  const message = `${problem.message}. The last failure: ${saidBy(failure)}`;
+  return { ...problem, said: problem.message, message, remedy: name === "breaker" ? remedyOf(failure) : problem.remedy, isCause: true };
+}
+
 function providerProblem(provider) {
   const base = { subject: provider.id, provider: provider.id, since: provider.since };
   const refused = provider.update_refused;
   if (provider.state === "failed" || provider.state === "quarantined") {
     return {
-      ...base, key: `provider ${provider.id}`, severity: "critical", title: `${provider.id}: ${provider.state}`,
+      ...base, key: `provider ${provider.id}`, name: provider.state === "quarantined" ? "quarantine" : "", isCause: true, severity: "critical", title: `${provider.id}: ${provider.state}`,
       message: provider.message, remedy: provider.remedy ?? "", mayBeSaidElsewhere: true,
     };
   }
   if (provider.breaker === "open") {
     return {
-      ...base, key: `breaker ${provider.id}`, severity: "warning", title: `${provider.id}: breaker open`,
-      message: provider.message || "calls are refused until the next try succeeds", remedy: "", mayBeSaidElsewhere: true,
+      ...base, key: `breaker ${provider.id}`, name: "breaker", severity: "warning", title: `${provider.id}: breaker open`,
+      message: provider.message || "calls are refused until the next try succeeds", remedy: "see its last error", mayBeSaidElsewhere: true,
     };
   }
   if (refused) {
@@ -1988,7 +2109,7 @@ export const wordOf = (name) => {
 
 /** What an alert of a name says in a title; another name is taken for words. */
 const ALERT_WORDS = {
-  host_permits: "Permits of the host", provider_permits: "Permits", buffered_bytes: "Memory held for clients", breaker: "Breaker",
+  host_permits: "Permits of the host run out", provider_permits: "Permits run out", buffered_bytes: "Memory held for clients", breaker: "Breaker",
   quarantine: "In quarantine", worker_crash: "Worker crashed", memory_growth: "Memory grows", worker_memory_growth: "Worker's memory grows",
   loop_standstill: "Stands still", storage_queue: "Queue of the storage", alert_webhook: "Alert webhook",
 };
@@ -2360,10 +2481,11 @@ dialog::backdrop { background: rgb(6 10 16 / 0.6); }
 }
 
 """##),
-"/page.js": Asset(type: "text/javascript; charset=utf-8", tag: #""f6d61ef46c6d10cdfd6db4d3bfb3b44f""#, text: ##"""
+"/page.js": Asset(type: "text/javascript; charset=utf-8", tag: #""36d154bf53af1e8fc17dac41acf438be""#, text: ##"""
 // The page at the monitor listener: joins the feed with what shows it. Each subject has a file in page/.
 
 import { Access } from "./page/access.js";
+import { Failures } from "./page/causes.js";
 import { Chart, LINES_LIMIT } from "./page/charts.js";
 import { byId, keep, make, text } from "./page/dom.js";
 import { Feed } from "./page/feed.js";
@@ -2386,6 +2508,7 @@ const changes = new Changes();
 const live = new LiveRequests();
 const ended = new EndedRequests();
 const timeline = new Timeline();
+const failures = new Failures();
 const access = new Access(() => feed.restart());
 const providers = new Providers((id) => access.unquarantine(id));
 const trends = new Trends((note) => text(byId("history-note"), note), () => renderCharts());
@@ -2425,11 +2548,13 @@ const RECEIVERS = {
   requests: (event) => live.set(event),
   recent: (list) => {
     ended.list = list;
+    failures.setEnded(list);
     trends.recent(list);
   },
   sessions: (event) => {
     sessions = event;
     sessionsAt = hostNow();
+    failures.setSessions(event.sessions, sessionsAt);
   },
   configuration: (event) => {
     if (byId("configuration").dataset.loadedAt) changes.note(event.loaded_at, "good", "Configuration loaded", event.file ?? "");
@@ -2464,6 +2589,7 @@ function reset() {
   trends.clear();
   changes.clear();
   live.clear();
+  failures.clear();
   providers.set([], 0);
   hasProviders = false;
   health = null;
@@ -2493,7 +2619,7 @@ function plan() {
 
 function render() {
   const now = hostNow();
-  const found = problems(health, hasProviders ? providers.list : null);
+  const found = problems(health, hasProviders ? providers.list : null, failures, now);
   renderVerdict(verdict(feed.state, health, hasProviders ? providers.list : null, found), factsOf(now), feed.state === "live");
   renderProblems(found, health, now);
   changes.render(now);

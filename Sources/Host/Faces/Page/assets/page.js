@@ -1,6 +1,7 @@
 // The page at the monitor listener: joins the feed with what shows it. Each subject has a file in page/.
 
 import { Access } from "./page/access.js";
+import { Failures } from "./page/causes.js";
 import { Chart, LINES_LIMIT } from "./page/charts.js";
 import { byId, keep, make, text } from "./page/dom.js";
 import { Feed } from "./page/feed.js";
@@ -23,6 +24,7 @@ const changes = new Changes();
 const live = new LiveRequests();
 const ended = new EndedRequests();
 const timeline = new Timeline();
+const failures = new Failures();
 const access = new Access(() => feed.restart());
 const providers = new Providers((id) => access.unquarantine(id));
 const trends = new Trends((note) => text(byId("history-note"), note), () => renderCharts());
@@ -62,11 +64,13 @@ const RECEIVERS = {
   requests: (event) => live.set(event),
   recent: (list) => {
     ended.list = list;
+    failures.setEnded(list);
     trends.recent(list);
   },
   sessions: (event) => {
     sessions = event;
     sessionsAt = hostNow();
+    failures.setSessions(event.sessions, sessionsAt);
   },
   configuration: (event) => {
     if (byId("configuration").dataset.loadedAt) changes.note(event.loaded_at, "good", "Configuration loaded", event.file ?? "");
@@ -101,6 +105,7 @@ function reset() {
   trends.clear();
   changes.clear();
   live.clear();
+  failures.clear();
   providers.set([], 0);
   hasProviders = false;
   health = null;
@@ -130,7 +135,7 @@ function plan() {
 
 function render() {
   const now = hostNow();
-  const found = problems(health, hasProviders ? providers.list : null);
+  const found = problems(health, hasProviders ? providers.list : null, failures, now);
   renderVerdict(verdict(feed.state, health, hasProviders ? providers.list : null, found), factsOf(now), feed.state === "live");
   renderProblems(found, health, now);
   changes.render(now);

@@ -1,27 +1,36 @@
 // Decides what the top of the page says: one sentence on the host, and the problems, the worst first. No node is touched.
 
+import { remedyOf, saidBy } from "./causes.js";
+
 const RANK = { critical: 0, unhealthy: 0, warning: 1, degraded: 1 };
 
-/** The problems of a report and of the providers: `{ key, severity, title, message, since, remedy, provider }`. */
-export function problems(health, providers) {
+/**
+ * The problems of a report, of the providers and of the failures that were seen:
+ * `{ key, severity, title, message, since, remedy, provider }`.
+ */
+export function problems(health, providers, failures, now) {
   const found = [];
   for (const alert of health?.alerts ?? []) {
-    found.push({
+    found.push(withCause({
       key: `alert ${alert.name} ${alert.subject}`, severity: alert.severity, title: titleOf(alert.name, alert.subject),
       message: alert.message, since: alert.since, remedy: alert.remedy, subject: alert.subject,
-    });
+    }, alert.name, failures));
   }
   for (const provider of providers ?? []) {
     const problem = providerProblem(provider);
-    const isSaid = found.some(({ subject }) => subject === provider.id);
-    if (problem && !(isSaid && problem.mayBeSaidElsewhere)) found.push(problem);
+    const isSaid = found.some(({ subject, isCause }) => subject === provider.id && isCause);
+    if (problem && !(isSaid && problem.mayBeSaidElsewhere)) found.push(withCause(problem, problem.name, failures));
+  }
+  for (const problem of failures.problems(now)) {
+    const isSaid = problem.isCause && found.some(({ subject, isCause }) => subject === problem.subject && isCause);
+    if (!isSaid) found.push(problem);
   }
   for (const [name, component] of Object.entries(health?.components ?? {})) {
     if (!component.status || component.status === "healthy" || !component.message) continue;
     // A component that is degraded by an alert says what the worst of them says, and how many more there are.
-    if (found.some(({ message }) => message && component.message.startsWith(message))) continue;
+    if (found.some(({ said, message }) => (said ?? message) && component.message.startsWith(said ?? message))) continue;
     // Providers speak for themselves above.
-    if (name === "providers" && found.some(({ provider }) => provider)) continue;
+    if (name === "providers" && found.some(({ subject, isCause }) => isCause && component.message.includes(subject))) continue;
     found.push({
       key: `component ${name}`, severity: component.status === "unhealthy" ? "critical" : "warning",
       title: wordOf(name), message: component.message, since: component.since, remedy: component.remedy,
@@ -30,19 +39,31 @@ export function problems(health, providers) {
   return found.sort((a, b) => (RANK[a.severity] ?? 2) - (RANK[b.severity] ?? 2) || (b.since ?? 0) - (a.since ?? 0));
 }
 
+/** Alerts of a provider that its last failure explains. */
+const EXPLAINED = new Set(["breaker", "worker_crash", "quarantine"]);
+
+/** A breaker is a symptom: what opened it is the cause, and says what to do. */
+function withCause(problem, name, failures) {
+  if (!EXPLAINED.has(name)) return problem;
+  const failure = failures.of(problem.subject);
+  if (!failure) return { ...problem, isCause: true };
+  const message = `${problem.message}. The last failure: ${saidBy(failure)}`;
+  return { ...problem, said: problem.message, message, remedy: name === "breaker" ? remedyOf(failure) : problem.remedy, isCause: true };
+}
+
 function providerProblem(provider) {
   const base = { subject: provider.id, provider: provider.id, since: provider.since };
   const refused = provider.update_refused;
   if (provider.state === "failed" || provider.state === "quarantined") {
     return {
-      ...base, key: `provider ${provider.id}`, severity: "critical", title: `${provider.id}: ${provider.state}`,
+      ...base, key: `provider ${provider.id}`, name: provider.state === "quarantined" ? "quarantine" : "", isCause: true, severity: "critical", title: `${provider.id}: ${provider.state}`,
       message: provider.message, remedy: provider.remedy ?? "", mayBeSaidElsewhere: true,
     };
   }
   if (provider.breaker === "open") {
     return {
-      ...base, key: `breaker ${provider.id}`, severity: "warning", title: `${provider.id}: breaker open`,
-      message: provider.message || "calls are refused until the next try succeeds", remedy: "", mayBeSaidElsewhere: true,
+      ...base, key: `breaker ${provider.id}`, name: "breaker", severity: "warning", title: `${provider.id}: breaker open`,
+      message: provider.message || "calls are refused until the next try succeeds", remedy: "see its last error", mayBeSaidElsewhere: true,
     };
   }
   if (refused) {
@@ -62,7 +83,7 @@ export const wordOf = (name) => {
 
 /** What an alert of a name says in a title; another name is taken for words. */
 const ALERT_WORDS = {
-  host_permits: "Permits of the host", provider_permits: "Permits", buffered_bytes: "Memory held for clients", breaker: "Breaker",
+  host_permits: "Permits of the host run out", provider_permits: "Permits run out", buffered_bytes: "Memory held for clients", breaker: "Breaker",
   quarantine: "In quarantine", worker_crash: "Worker crashed", memory_growth: "Memory grows", worker_memory_growth: "Worker's memory grows",
   loop_standstill: "Stands still", storage_queue: "Queue of the storage", alert_webhook: "Alert webhook",
 };
