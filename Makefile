@@ -120,6 +120,7 @@ page: ## write anew the Swift file that carries the monitor page, after a change
 	$(PYTHON) Sources/Host/Faces/Page/embed.py
 
 pictures: $(VENV)/installed ## take the pictures of docs/page anew; needs chromium and pngquant
+	PATCHBAY_PICTURES=docs/page $(VENV)/bin/python -m pytest Tests/EndToEndTests/test_ten_failures.py
 	PATCHBAY_PICTURES=docs/page $(VENV)/bin/python -m pytest Tests/EndToEndTests/test_page.py -k test_pictures
 	pngquant --force --ext .png --strip --nofs --speed 1 48 docs/page/*.png
 

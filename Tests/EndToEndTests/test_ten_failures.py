@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from chromium import Page
+from chromium import WAIT_SECONDS, Page
 from client import Client, Raw
 from conftest import PLAIN
 from fake_upstream import HEAD, FakeUpstream, error, event, provider
@@ -33,19 +33,19 @@ async def texts(page: Page, selector: str) -> list[str]:
     return await page.evaluate(f"[...document.querySelectorAll({json.dumps(selector)})].map((node) => node.innerText)")
 
 
-async def says(page: Page, selector: str, *patterns: str) -> str:
+async def says(page: Page, selector: str, *patterns: str, seconds: float = WAIT_SECONDS) -> str:
     """The text of the first element that has all the patterns, once there is one."""
     tests = " && ".join(f"new RegExp({json.dumps(pattern)}, 's').test(node.innerText)" for pattern in patterns)
-    await page.until(f"[...document.querySelectorAll({json.dumps(selector)})].some((node) => {tests})")
+    await page.until(f"[...document.querySelectorAll({json.dumps(selector)})].some((node) => {tests})", seconds)
     for text in await texts(page, selector):
         if all(re.search(pattern, text, re.S) for pattern in patterns):
             return text
     raise AssertionError(f"{patterns} were in {selector}, and are not any more")
 
 
-async def problem(page: Page, *patterns: str) -> str:
+async def problem(page: Page, *patterns: str, seconds: float = WAIT_SECONDS) -> str:
     """A problem at the top of the page: it says since when, and what to do."""
-    return await says(page, "#problems-list li", SINCE, "What to do: .", *patterns)
+    return await says(page, "#problems-list li", SINCE, "What to do: .", *patterns, seconds=seconds)
 
 
 async def picture(page: Page, tmp_path: pathlib.Path, name: str, *sections: str) -> None:
@@ -101,7 +101,7 @@ async def test_an_exhausted_provider(start_host, upstream, browser, tmp_path):
                       timeouts={"heartbeat_seconds": 100})
     async with browser.page() as page, Client.open(host.url) as client:
         await open_page(page, host)
-        held = [await client.call(prompt="begin one two", stream=True, request_id=f"long-{number}") for number in (1, 2)]
+        held = [await client.call(prompt="drip", stream=True, request_id=f"long-{number}") for number in (1, 2)]
         for call in held:
             await call.delta()
         await client.call(prompt="say three", request_id="waits")
@@ -111,6 +111,7 @@ async def test_an_exhausted_provider(start_host, upstream, browser, tmp_path):
         await says(page, "#provider-local", "2 of 2 in flight, 1 waiting")
         await says(page, "#live tr", "long-1", "answering")
         await says(page, "#live tr", "waits", "queued")
+        await page.until("document.querySelectorAll('#live .answering').length >= 2")
         await says(page, "#recent tr", "refused", "OVER_CAPACITY", "limit of 2 calls in flight is reached")
         await picture(page, tmp_path, "exhausted-provider", "providers", "requests")
 
@@ -208,7 +209,7 @@ async def test_a_full_disk(start_host, small_disk, browser, tmp_path):
         with open(small_disk / "filler", "wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(bytes(4096))
-        await problem(page, re.escape(f"{small_disk}: disk"), r"100\.0 %", "free some of it", "calls go on meanwhile")
+        await problem(page, "small: disk", re.escape(str(small_disk)), r"100\.0 %", "free some of it", "calls go on meanwhile")
         await problem(page, "Storage", "full", "free space on the disk of")
         assert (await client.chat("still here"))["text"] == "still here"
         await picture(page, tmp_path, "full-disk")
@@ -230,9 +231,11 @@ async def test_a_leak_of_a_plugins_memory(start_host, browser, tmp_path):
         leaking = asyncio.create_task(leak(client))
         try:
             await problem(page, "bad: worker's memory grows", "the worker of bad grows: [0-9]+ MiB an hour, now [0-9]+ MiB",
-                          "tell its author", "patchbay plugin install")
+                          "tell its author", "patchbay plugin install", seconds=180 * PATIENCE)
             await says(page, "#provider-bad", "MiB", "0 restarts", "org.example.misbehave")
             assert "memory grows" not in (await page.text("#problems-list")).replace("bad: worker's memory grows", "")
+            await page.click("#chart-window label:first-of-type")
+            await page.until("document.querySelector('#chart-window input').checked")
             await picture(page, tmp_path, "memory-leak", "providers", "traffic")
         finally:
             leaking.cancel()
@@ -318,9 +321,9 @@ async def test_an_upstream_that_truncates(start_host, upstream, browser, tmp_pat
             assert (await client.chat("say one two three"))["ok"]
         for _ in range(4):
             assert (await client.chat("die one two", stream=True))["metadata"]["outcome"] == "truncated"
-        await problem(page, "local", r"4 of its last 6 calls", "truncated", "without its end", "proxy")
+        await problem(page, "local", r"4 of its last 6 calls", "truncated", "stopped before its end", "proxy")
         await says(page, "#provider-local", "2 of 6 went well", "Last error")
-        await says(page, "#recent tr", "truncated", "PROVIDER_ERROR", "without its end|ended before")
+        await says(page, "#recent tr", "truncated", "PROVIDER_ERROR", "stopped before its end")
         await page.click("#recent-filter label:nth-of-type(2)")
         await page.until("document.querySelectorAll('#recent tr').length === 4")
         await picture(page, tmp_path, "truncating-upstream", "providers", "requests")

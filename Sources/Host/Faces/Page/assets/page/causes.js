@@ -9,11 +9,11 @@ const WRONG_LEAST = 3;
 /** A client that reads slowly for a moment is none. */
 const SLOW_LEAST_MS = 2000;
 
-/** A refusal is no cause: its limit or its breaker has an alert of its own. */
-const isFailure = (one) => isWrong(one) && one.outcome !== "refused";
+/** A refusal is no cause: its limit, its breaker or its quarantine has an alert of its own. */
+const isFailure = (one) => isWrong(one) && one.outcome !== "refused" && !one.message?.endsWith("its plugin is in quarantine");
 const endOf = (one) => one.started_at + one.duration_ms;
 
-/** What the failures of a provider have in common with their remedy; the first that fits. */
+/** What the failures of a provider have in common with their remedy; the first that fits counts. */
 const REMEDIES = [
   [({ outcome }) => outcome === "truncated",
     "the upstream, or a proxy before it, ends answers early: see its status page and its longest answer; clients have the part that came"],
@@ -25,7 +25,7 @@ const REMEDIES = [
     "it is not reached: see base_url, the network and its status page"],
   [({ code }) => code === "TIMEOUT",
     "it is slow or hangs: see its status page; if it needs more time, raise timeouts.first_token_seconds or progress_seconds"],
-  [() => true, "look at its status page; what it says itself stands behind its name"],
+  [() => true, "look at its status page; its own words stand behind its name"],
 ];
 
 /** What one failed call says, as a sentence. */

@@ -17,7 +17,7 @@ export function problems(health, providers, failures, now) {
     }, alert.name, failures));
   }
   for (const provider of providers ?? []) {
-    const problem = providerProblem(provider);
+    const problem = providerProblem(provider, health?.components?.providers?.failed?.[provider.id]);
     const isSaid = found.some(({ subject, isCause }) => subject === provider.id && isCause);
     if (problem && !(isSaid && problem.mayBeSaidElsewhere)) found.push(withCause(problem, problem.name, failures));
   }
@@ -51,13 +51,14 @@ function withCause(problem, name, failures) {
   return { ...problem, said: problem.message, message, remedy: name === "breaker" ? remedyOf(failure) : problem.remedy, isCause: true };
 }
 
-function providerProblem(provider) {
+/** `refusal`: what health says of one that could not come up, `{ message, remedy }`. */
+function providerProblem(provider, refusal) {
   const base = { subject: provider.id, provider: provider.id, since: provider.since };
   const refused = provider.update_refused;
   if (provider.state === "failed" || provider.state === "quarantined") {
     return {
       ...base, key: `provider ${provider.id}`, name: provider.state === "quarantined" ? "quarantine" : "", isCause: true, severity: "critical", title: `${provider.id}: ${provider.state}`,
-      message: provider.message, remedy: provider.remedy ?? "", mayBeSaidElsewhere: true,
+      message: refusal?.message ?? provider.message, remedy: refusal?.remedy ?? "", mayBeSaidElsewhere: true,
     };
   }
   if (provider.breaker === "open") {
@@ -92,7 +93,9 @@ const PLAIN_SUBJECTS = new Set(["", "host", "history", "log", "webhook"]);
 
 export function titleOf(name, subject) {
   const word = ALERT_WORDS[name] ?? wordOf(name);
-  return PLAIN_SUBJECTS.has(subject ?? "") ? word : `${subject}: ${word.charAt(0).toLowerCase()}${word.slice(1)}`;
+  // Of a path its last part; the message has all of it.
+  const short = String(subject ?? "").split("/").findLast(Boolean) ?? subject;
+  return PLAIN_SUBJECTS.has(subject ?? "") ? word : `${short}: ${word.charAt(0).toLowerCase()}${word.slice(1)}`;
 }
 
 /** `{ status, sentence }` for the feed's state, the report and the problems. */
