@@ -1,5 +1,5 @@
-"""A hundred scripted calls: the scrape, the page in Chromium and `/health` have the same numbers, and the page draws what
-it was after the host has started anew.
+"""A hundred scripted calls: the scrape, the page in Chromium and health have the same numbers, and the page draws them
+from history after the host has started anew.
 """
 
 import asyncio
@@ -24,7 +24,8 @@ async def test_the_scrape_the_page_and_health_have_the_same_numbers(start_host, 
         await open_page(page, host)
         await page.evaluate("document.querySelector('#figures').open = true")
         await run_a_hundred_calls(host, upstream)
-        cells = "[...document.querySelectorAll('#totals tbody tr:first-child td')].slice(0, 5).map((cell) => cell.textContent)"
+        row = "document.querySelectorAll('#totals tbody tr:first-child td')"
+        cells = f"[...{row}].slice(0, 5).map((cell) => cell.textContent)"
         await page.until(f"{cells}.join() === '{','.join(str(count) for count in OUTCOMES.values())}'")
         await page.until("document.querySelectorAll('#session-rows tr').length === 0")
         values = await asyncio.to_thread(scrape, host)
@@ -58,8 +59,8 @@ async def test_charts_are_drawn_from_history_after_a_restart(start_host, upstrea
     await run_a_hundred_calls(first, upstream)
     async with browser.page() as page:
         await open_page(page, first)
-        lines = "fetch('/history?metric=patchbay_requests_total&step=10&from=' + (Date.now() - 600000) + '&to=' + Date.now())"
-        known = (f"{lines}.then((answer) => answer.json()).then((body) => "
+        query = "metric=patchbay_requests_total&step=10&from=${Date.now() - 600000}&to=${Date.now()}"
+        known = (f"fetch(`/history?{query}`).then((answer) => answer.json()).then((body) => "
                  "body.series.some((one) => one.points.some((point) => point[1] > 0)))")
         deadline = asyncio.get_running_loop().time() + 60 * PATIENCE
         while not await page.evaluate(known):
