@@ -342,7 +342,7 @@ export class Access {
 }
 
 """##),
-"/page/causes.js": Asset(type: "text/javascript; charset=utf-8", tag: #""758d029b7a74187ca83481178d715d9a""#, text: ##"""
+"/page/causes.js": Asset(type: "text/javascript; charset=utf-8", tag: #""f96fc5a8a64519f99b543eb0a5905eee""#, text: ##"""
 // Decides what the ended calls and the sessions say is wrong, and what to do. No node is touched.
 
 import { isWrong } from "./requests.js";
@@ -354,11 +354,11 @@ const WRONG_LEAST = 3;
 /** A client that reads slowly for a moment is none. */
 const SLOW_LEAST_MS = 2000;
 
-/** A refusal is no cause: its limit or its breaker has an alert of its own. */
-const isFailure = (one) => isWrong(one) && one.outcome !== "refused";
+/** A refusal is no cause: its limit, its breaker or its quarantine has an alert of its own. */
+const isFailure = (one) => isWrong(one) && one.outcome !== "refused" && !one.message?.endsWith("its plugin is in quarantine");
 const endOf = (one) => one.started_at + one.duration_ms;
 
-/** What the failures of a provider have in common with their remedy; the first that fits. */
+/** What the failures of a provider have in common with their remedy; the first that fits counts. */
 const REMEDIES = [
   [({ outcome }) => outcome === "truncated",
     "the upstream, or a proxy before it, ends answers early: see its status page and its longest answer; clients have the part that came"],
@@ -370,7 +370,7 @@ const REMEDIES = [
     "it is not reached: see base_url, the network and its status page"],
   [({ code }) => code === "TIMEOUT",
     "it is slow or hangs: see its status page; if it needs more time, raise timeouts.first_token_seconds or progress_seconds"],
-  [() => true, "look at its status page; what it says itself stands behind its name"],
+  [() => true, "look at its status page; its own words stand behind its name"],
 ];
 
 /** What one failed call says, as a sentence. */
@@ -2023,7 +2023,7 @@ export class Trends {
 }
 
 """##),
-"/page/verdict.js": Asset(type: "text/javascript; charset=utf-8", tag: #""211340dc3078c730cf98bb4953fcc564""#, text: ##"""
+"/page/verdict.js": Asset(type: "text/javascript; charset=utf-8", tag: #""cb6d0eb6d1aaa43af36a6c60d9418d38""#, text: ##"""
 // Decides what the top of the page says: one sentence on the host, and the problems, the worst first. No node is touched.
 
 import { remedyOf, saidBy } from "./causes.js";
@@ -2043,7 +2043,7 @@ export function problems(health, providers, failures, now) {
     }, alert.name, failures));
   }
   for (const provider of providers ?? []) {
-    const problem = providerProblem(provider);
+    const problem = providerProblem(provider, health?.components?.providers?.failed?.[provider.id]);
     const isSaid = found.some(({ subject, isCause }) => subject === provider.id && isCause);
     if (problem && !(isSaid && problem.mayBeSaidElsewhere)) found.push(withCause(problem, problem.name, failures));
   }
@@ -2077,13 +2077,14 @@ function withCause(problem, name, failures) {
   return { ...problem, said: problem.message, message, remedy: name === "breaker" ? remedyOf(failure) : problem.remedy, isCause: true };
 }
 
-function providerProblem(provider) {
+/** `refusal`: what health says of one that could not come up, `{ message, remedy }`. */
+function providerProblem(provider, refusal) {
   const base = { subject: provider.id, provider: provider.id, since: provider.since };
   const refused = provider.update_refused;
   if (provider.state === "failed" || provider.state === "quarantined") {
     return {
       ...base, key: `provider ${provider.id}`, name: provider.state === "quarantined" ? "quarantine" : "", isCause: true, severity: "critical", title: `${provider.id}: ${provider.state}`,
-      message: provider.message, remedy: provider.remedy ?? "", mayBeSaidElsewhere: true,
+      message: refusal?.message ?? provider.message, remedy: refusal?.remedy ?? "", mayBeSaidElsewhere: true,
     };
   }
   if (provider.breaker === "open") {
@@ -2118,7 +2119,9 @@ const PLAIN_SUBJECTS = new Set(["", "host", "history", "log", "webhook"]);
 
 export function titleOf(name, subject) {
   const word = ALERT_WORDS[name] ?? wordOf(name);
-  return PLAIN_SUBJECTS.has(subject ?? "") ? word : `${subject}: ${word.charAt(0).toLowerCase()}${word.slice(1)}`;
+  // Of a path its last part; the message has all of it.
+  const short = String(subject ?? "").split("/").findLast(Boolean) ?? subject;
+  return PLAIN_SUBJECTS.has(subject ?? "") ? word : `${short}: ${word.charAt(0).toLowerCase()}${word.slice(1)}`;
 }
 
 /** `{ status, sentence }` for the feed's state, the report and the problems. */
@@ -2147,7 +2150,7 @@ export function verdict(feedState, health, providers, found) {
 }
 
 """##),
-"/page.css": Asset(type: "text/css; charset=utf-8", tag: #""c7c46c0fd92e68fe5ca37d3086045b7a""#, text: ##"""
+"/page.css": Asset(type: "text/css; charset=utf-8", tag: #""eef87cec2388b300ab6b86374482d505""#, text: ##"""
 /* Patchbay's page. Colours are named once for each scheme; Tests/EndToEndTests/test_page.py measures their contrast. */
 
 :root {
@@ -2264,7 +2267,8 @@ main { padding-top: 1.25rem; padding-bottom: 5rem; }
 /* The verdict */
 .verdict { display: grid; grid-template-columns: minmax(0, 4fr) minmax(0, 7fr); gap: 1rem; align-items: stretch; }
 .verdict-main { display: flex; gap: 1rem; align-items: center; padding: 1rem 1.25rem; border-radius: 10px; border: 1px solid; border-left-width: 6px; background: var(--idle-ground); border-color: var(--idle); min-height: 6.5rem; }
-.verdict-main h1 { color: var(--tone, var(--text)); }
+.verdict-main > div { min-width: 0; }
+.verdict-main h1 { color: var(--tone, var(--text)); overflow-wrap: anywhere; }
 .verdict-main .facts { color: var(--text); margin-top: 0.25rem; font-size: 0.875rem; }
 .glyph { flex: none; width: 2rem; height: 2rem; background: var(--idle); clip-path: circle(50%); }
 [data-status="healthy"] .verdict-main { background: var(--good-ground); border-color: var(--good); --tone: var(--good); }
