@@ -225,6 +225,61 @@ async def test_problems_stand_first_the_worst_on_top_and_each_once(browser):
         ]
 
 
+FAILED = ("failed", {"code": "TIMEOUT", "message": "the provider sent nothing of its answer within 60 s"})
+WELL = ("complete", {})
+REFUSED = ("refused", {"code": "OVER_CAPACITY", "message": "Provider kimi's limit is reached"})
+
+
+@pytest.mark.parametrize(
+    ("calls", "ago_ms", "found"),
+    [
+        ([FAILED] * 2, 0, False),
+        ([FAILED] * 3, 0, True),
+        ([FAILED] * 3 + [WELL] * 3, 0, True),
+        ([FAILED] * 3 + [WELL] * 4, 0, False),
+        ([FAILED] * 2 + [REFUSED] * 9, 0, False),
+        ([FAILED] * 3, 540_000, True),
+        ([FAILED] * 3, 601_000, False),
+    ],
+)
+async def test_calls_that_go_wrong_are_a_problem_when_they_are_three_and_the_half(browser, calls, ago_ms, found):
+    at = now()
+    recent = [
+        ended(at, f"r{index}", "kimi", "kimi-k2", ago_ms, outcome, **more) for index, (outcome, more) in enumerate(calls)
+    ]
+    scene = {**starting(at), "health": health(at), "providers": [provider("kimi", "Kimi")], "recent": recent}
+    async with FakeFeed(scene=scene) as feed, browser.page() as page:
+        shown = f"document.querySelectorAll('#recent tr').length === {len(recent)}"
+        await open_page(page, feed, f"document.body.dataset.feed === 'live' && {shown}")
+        titles = "[...document.querySelectorAll('#problems-list h3')].map((node) => node.textContent)"
+        assert await page.evaluate(titles) == (["kimi: calls go wrong"] if found else [])
+        if found:
+            problem = await page.text("#problems-list li")
+            assert "TIMEOUT: the provider sent nothing" in problem and "timeouts.first_token_seconds" in problem
+
+
+async def test_a_breaker_says_the_failure_behind_it_though_refusals_have_washed_it_away(browser):
+    at = now()
+    alert = {"name": "breaker", "subject": "kimi", "severity": "warning", "message": "its breaker is open", "since": at,
+             "remedy": "see why"}
+    refused_key = {"code": "PROVIDER_ERROR", "message": "kimi (HTTP 401): no such key"}
+    scene = {
+        **starting(at),
+        "health": health(at, "degraded", alerts=[alert]),
+        "providers": [provider("kimi", "Kimi", breaker="open", retry_seconds=90)],
+        "recent": [ended(at, "first", "kimi", "kimi-k2", 0, "failed", **refused_key)],
+    }
+    async with FakeFeed(scene=scene) as feed, browser.page() as page:
+        said = "document.querySelector('#problems-list').textContent"
+        await open_page(page, feed, f"{said}.includes('HTTP 401')")
+        refusals = [ended(at, f"r{index}", "kimi", "kimi-k2", 0, REFUSED[0], **REFUSED[1]) for index in range(50)]
+        await feed.send("recent", refusals)
+        await page.until("document.querySelector('#recent').textContent.includes('OVER_CAPACITY')")
+        assert "The last failure: PROVIDER_ERROR: kimi (HTTP 401): no such key" in await page.evaluate(said)
+        assert "correct api_key" in await page.evaluate(said)
+        assert await page.evaluate("document.querySelectorAll('#problems-list li').length") == 1
+
+
 async def test_the_breaker_counts_down_between_two_events(browser):
     night = Night(now())
     async with FakeFeed(scene=night.scene()) as feed, browser.page() as page:
