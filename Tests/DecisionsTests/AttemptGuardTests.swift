@@ -38,7 +38,9 @@ struct AttemptGuardTests {
 
   @Test func `a full table turns newcomers away until windows end, and nobody else`() {
     var attempts = AttemptGuard(limit: 2, windowNanoseconds: minute)
-    for number in 0..<UInt64(AttemptGuard.addressesLimit) { #expect(attempts.take(address(number), now: second(0)) == nil) }
+    for number in 0..<UInt64(AttemptGuard.addressesLimit) {
+      #expect(attempts.take(address(number), now: second(0)) == nil)
+    }
     #expect(attempts.take(address(5_000), now: second(1)) == minute)
     #expect(attempts.take(address(0), now: second(1)) == nil)
     #expect(attempts.take(address(5_000), now: second(60)) == nil)

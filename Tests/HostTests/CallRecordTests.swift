@@ -20,9 +20,10 @@ struct CallRecordTests {
     record.mark(.queued, "fake", now: at(1))
     record.mark(.admitted, now: at(5))
     for time in [7, 9, 30] as [UInt64] { record.chunk(now: at(time)) }
-    #expect(record.entries.map { "\($0.mark.rawValue) \($0.microseconds)" } == [
-      "queued 1000", "admitted 5000", "first_token 7000",
-    ])
+    #expect(
+      record.entries.map { "\($0.mark.rawValue) \($0.microseconds)" } == [
+        "queued 1000", "admitted 5000", "first_token 7000",
+      ])
     #expect(record.lastGaps.map { [$0.atMicroseconds, $0.microseconds] } == [[9_000, 2_000], [30_000, 21_000]])
     #expect(record.chunks == 3 && record.maxGapMicroseconds == 21_000)
     #expect(record.firstTokenAt == at(7) && record.lastChunkAt == at(30))
@@ -107,7 +108,10 @@ struct CallTimelineTests {
     let second = bench.call(RecordingFace(bench))
     bench.start(second)
     #expect(try words(bench, second.ticket.key) == ["queued"])
-    #expect(try bench.value { bench.loop.calls.compactMap(\.summary).map { "\($0.state)" } }.contains { $0.contains("queued") })
+    #expect(
+      try bench.value { bench.loop.calls.compactMap(\.summary).map { "\($0.state)" } }.contains {
+        $0.contains("queued")
+      })
     bench.run { bench.provider.phase(1, .connected) }
     face.takesMore = false
     bench.run { bench.provider.emit(1, .text, "a") }
@@ -161,10 +165,11 @@ struct CallTimelineTests {
     }
     bench.run { other.answer(1, "x") }
     let timeline = try #require(try bench.value { bench.loop.timeline(named: call.ticket.key) })
-    #expect(timeline.entries.map { "\($0.mark.rawValue) \($0.detail)" }.filter { !$0.hasPrefix("first_token") } == [
-      "admitted ", "opened fake", "attempt_failed no route 1", "retry try 2, fake", "attempt_failed no route 2",
-      "fallback m-2 of other", "retry try 3, other",
-    ])
+    #expect(
+      timeline.entries.map { "\($0.mark.rawValue) \($0.detail)" }.filter { !$0.hasPrefix("first_token") } == [
+        "admitted ", "opened fake", "attempt_failed no route 1", "retry try 2, fake", "attempt_failed no route 2",
+        "fallback m-2 of other", "retry try 3, other",
+      ])
     #expect(timeline.summary.model.id == "m-2" && timeline.summary.attempts == 3)
   }
 }

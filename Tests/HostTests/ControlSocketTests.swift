@@ -146,7 +146,9 @@ struct ControlSocketTests {
     let bench = try ControlBench()
     let (wrong, endless) = (try bench.connected("stop\n"), try bench.connected(String(repeating: "x", count: 100_000)))
     bench.serve()
-    #expect(bench.answer(wrong) == "error\nthere is no command \"stop\"; known: reload, rescan, plugins, reopen-log, log-level LEVEL\n")
+    #expect(
+      bench.answer(wrong)
+        == "error\nthere is no command \"stop\"; known: reload, rescan, plugins, reopen-log, log-level LEVEL\n")
     #expect(bench.answer(endless) == "error\na command has at most 256 bytes\n")
     #expect(bench.performed == [])
   }

@@ -41,7 +41,9 @@ private final class Watcher {
 }
 
 private func frame(_ number: Int, of bytes: Int = 0, isNew: Bool = true) -> FeedFrame {
-  let text = FeedEvent.text("requests") { $0.append("{\"at\":\(number),\"pad\":\"\(String(repeating: "x", count: bytes))\"}") }
+  let text = FeedEvent.text("requests") {
+    $0.append("{\"at\":\(number),\"pad\":\"\(String(repeating: "x", count: bytes))\"}")
+  }
   let old = FeedEvent.text("providers") { $0.append("[]") }
   return FeedFrame([FeedEvent(text: old, isNew: false), FeedEvent(text: text, isNew: isNew)])
 }
@@ -140,7 +142,9 @@ struct FeedTests {
     #expect(try Watcher(bench).names.first == "hello")
   }
 
-  @Test func `who does not read has one frame waiting, misses others, and is told everything when it reads again`() throws {
+  @Test func `who does not read has one frame waiting, misses others, and is told everything when it reads again`()
+    throws
+  {
     let bench = try HostBench()
     let watcher = try Watcher(bench, sendBufferBytes: 4_608)
     _ = try watcher.events()

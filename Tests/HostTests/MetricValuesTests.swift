@@ -10,7 +10,8 @@ private func family(_ name: String, _ series: [([String: String], Double)]) -> S
   Snapshot.Family(
     name: name, help: "", kind: .gauge,
     series: series.map { labels, value in
-      Snapshot.Series(labels: labels.sorted { $0.key < $1.key }.map { .init(name: $0.key, value: $0.value) }, value: .number(value))
+      Snapshot.Series(
+        labels: labels.sorted { $0.key < $1.key }.map { .init(name: $0.key, value: $0.value) }, value: .number(value))
     })
 }
 

@@ -61,7 +61,8 @@ extension HostBench {
 }
 
 struct LoginFormTests {
-  @Test func `a viewer's or admin's token gets a cookie that only the browser sees, and opens what viewers may`() throws {
+  @Test func `a viewer's or admin's token gets a cookie that only the browser sees, and opens what viewers may`() throws
+  {
     for (token, role) in [("viewer-token-0001", "viewer"), ("admin-token-00001", "admin")] {
       let bench = try HostBench(principals: principals)
       let answer = try bench.login(token)
@@ -127,7 +128,8 @@ struct LoginFormTests {
     let bench = try HostBench(principals: principals)
     let cookie = "Cookie: \(try #require(try bench.login("viewer-token-0001").cookie))"
     let answer = try bench.ask("/logout", [cookie])
-    #expect(answer.status == 200 && answer.headers["set-cookie"]?.hasPrefix("patchbay8079=; Path=/; Max-Age=0;") == true)
+    #expect(
+      answer.status == 200 && answer.headers["set-cookie"]?.hasPrefix("patchbay8079=; Path=/; Max-Age=0;") == true)
     #expect(try bench.ask("/health", method: "GET", [cookie]).status == 401)
   }
 
@@ -191,7 +193,8 @@ struct ActionFormTests {
     #expect(bench.services.monitor.actions.takeAll().isEmpty)
   }
 
-  @Test func `a proxy that speaks TLS for the host makes an origin foreign, which the browser's own word outweighs`() throws
+  @Test func `a proxy that speaks TLS for the host makes an origin foreign, which the browser's own word outweighs`()
+    throws
   {
     let bench = try HostBench { $0.auth.origins = ["https://\(here)"] }
     bench.services.monitor.actions.open {}

@@ -57,7 +57,8 @@ final class HealthMonitor: Sendable {
 
   /// A configuration was taken in force, or refused for these faults. Thread: control.
   func reloaded(faults: [String]) {
-    state.withLock { $0.refusedReload = faults.prefix(Self.faultsShown).map { String($0.prefix(Self.faultCharacters)) } }
+    let shown = faults.prefix(Self.faultsShown).map { String($0.prefix(Self.faultCharacters)) }
+    state.withLock { $0.refusedReload = shown }
   }
 
   private static let faultsShown = 20
