@@ -15,7 +15,8 @@ from fake_upstream import provider
 from host import command
 
 SERVES = {"listeners": [{"address": "127.0.0.1:0", "serves": ["websocket", "health"]}]}
-COMPONENTS = ["storage", "memory", "disk", "semaphores", "providers", "websocket", "queue", "loops", "log"]
+COMPONENTS = ["storage", "memory", "disk", "semaphores", "providers", "websocket", "queue", "loops", "log",
+              "configuration"]
 
 
 async def health(host) -> dict:
@@ -90,7 +91,7 @@ async def test_status_shows_what_is_wrong_since_when_and_what_to_do(start_host, 
 async def test_a_full_disk_is_told_and_calls_go_on(start_host, tmp_path):
     state = tmp_path / "small"
     state.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", str(state)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(state)], capture_output=True)
     if mounted.returncode != 0:
         pytest.skip(f"no file system may be mounted here: {mounted.stderr.decode().strip()}")
     try:

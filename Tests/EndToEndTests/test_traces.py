@@ -56,7 +56,7 @@ async def test_a_bad_one_is_no_error_and_begins_a_trace(traced_host, upstream):
             assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-3]", parent) and TRACE not in parent and state is None
         refused = await ask(client, "t9", traceparent=7)
         assert refused["error"]["code"] == "VALIDATION_ERROR"
-        assert refused["error"]["message"] == "traceparent must be a string, got number"
+        assert refused["error"]["message"] == "traceparent must be a string, got a number"
 
 
 async def test_the_upgrades_trace_counts_for_calls_that_have_none(traced_host, upstream):
