@@ -82,10 +82,11 @@ extension HealthFacts {
       AlertBook.Look(
         "quarantine", id, .fault(provider.isSpent, .critical), .state,
         message: provider.isSpent
-          ? "the plugin of \(id) is in quarantine: its worker ended too often" : "\(id) serves again",
+          ? "the plugin of \(id) is in quarantine: its worker ended too often\(Self.by(provider.worker))"
+          : "\(id) serves again",
         remedy: "replace its file, or run 'patchbay plugin unquarantine' and 'patchbay reload'"),
     ]
-    if let worker = provider.worker { looks.append(crashLook(id, worker.ends, before)) }
+    if let worker = provider.worker { looks.append(crashLook(id, worker, before)) }
     return looks
   }
 
@@ -102,14 +103,21 @@ extension HealthFacts {
       remedy: "look at its status page, key and bill; the last PROVIDER_ERROR of a call says why")
   }
 
-  private func crashLook(_ id: String, _ ends: UInt64, _ before: Counts) -> AlertBook.Look {
+  /// `, last by signal 6 (Aborted) in call_open`, if that is known.
+  private static func by(_ worker: Worker?) -> String {
+    guard let how = worker?.lastEnd, !how.isEmpty else { return "" }
+    return ", last by \(how)"
+  }
+
+  private func crashLook(_ id: String, _ worker: Worker, _ before: Counts) -> AlertBook.Look {
+    let ends = worker.ends
     let hasEnded = ends > before.ends[id] ?? ends
     return AlertBook.Look(
       "worker_crash", id, .fault(hasEnded), .event,
       message: hasEnded
-        ? "the worker of \(id) has ended by itself, \(ends == 1 ? "once" : "\(ends) times") since the start"
+        ? "the worker of \(id) has ended by itself, \(ends == 1 ? "once" : "\(ends) times") since the start\(Self.by(worker))"
         : "the worker of \(id) has not ended by itself for a minute",
-      remedy: "the log says by what ('A plugin's worker has ended'); tell the plugin's author")
+      remedy: "tell the plugin's author; the log has the request that it ran ('A plugin's worker has ended')")
   }
 
   /// Providers that did not come up because of a quarantine from before.

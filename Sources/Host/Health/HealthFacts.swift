@@ -24,6 +24,8 @@ struct HealthFacts: Sendable {
     var pid: Int32
     /// How often one has ended without being asked to.
     var ends: UInt64
+    /// By what the last did; "": none has.
+    var lastEnd = ""
   }
 
   /// How a component that others keep is.

@@ -93,7 +93,7 @@ final class HealthMonitor: Sendable {
       id: provider.information.id, figures: figures,
       models: routing.catalogue.models.count { $0.provider == number },
       generation: routing.generations[number],
-      worker: hosted?.workerFigures.map { HealthFacts.Worker(pid: $0.pid, ends: $0.ends) },
+      worker: hosted?.workerFigures.map { HealthFacts.Worker(pid: $0.pid, ends: $0.ends, lastEnd: $0.lastEnd) },
       isSpent: hosted?.isSpent ?? false)
   }
 

@@ -6,6 +6,7 @@ package final class WorkerFigures: Sendable {
   private let endCount = Atomic<UInt64>(0)
   private let quarantined = Atomic(false)
   private let process = Atomic<Int32>(0)
+  private let lastEnding = Mutex("")
 
   package init() {}
 
@@ -13,6 +14,8 @@ package final class WorkerFigures: Sendable {
   package var restarts: UInt64 { restartCount.load(ordering: .relaxed) }
   /// Workers that ended without being asked to.
   package var ends: UInt64 { endCount.load(ordering: .relaxed) }
+  /// By what the last of them ended, and where: `signal 6 (Aborted) in call_open`; "": none has.
+  package var lastEnd: String { lastEnding.withLock { $0 } }
   package var isQuarantined: Bool { quarantined.load(ordering: .relaxed) }
   /// 0: none runs.
   package var pid: Int32 { process.load(ordering: .relaxed) }
@@ -23,6 +26,9 @@ package final class WorkerFigures: Sendable {
   }
 
   func ended() { process.store(0, ordering: .relaxed) }
-  func endedByItself() { endCount.store(ends &+ 1, ordering: .relaxed) }
+  func endedByItself(_ how: String) {
+    lastEnding.withLock { $0 = how }
+    endCount.store(ends &+ 1, ordering: .relaxed)
+  }
   func quarantine() { quarantined.store(true, ordering: .relaxed) }
 }

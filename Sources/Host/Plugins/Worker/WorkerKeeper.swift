@@ -218,7 +218,8 @@ final class WorkerKeeper: WorkerProcessDelegate, TimerTarget, @unchecked Sendabl
       ("plugin", provider.information.pluginID), ("provider", provider.information.id), ("reason", sentence),
     ]
     fields += facts
-    provider.figures.endedByItself()
+    let place = facts.first { $0.name == "function" }.map { " in \($0.value)" } ?? ""
+    provider.figures.endedByItself(sentence + place)
     switch supervision.ended(now: .now()) {
     case .restart(let wait):
       fields.append(("restart_after_ms", "\(wait / 1_000_000)"))
