@@ -6,6 +6,7 @@ What needs no host is in test_page.py.
 import asyncio
 import json
 import re
+import urllib.error
 import urllib.request
 
 from client import Client
@@ -39,6 +40,24 @@ def scrape(host: Host, token: str | None = None) -> dict[str, float]:
 async def open_page(page, host: Host, until: str = LIVE) -> None:
     await page.go(f"http://{host.address}/")
     await page.until(until)
+
+
+def test_files_of_the_page_come_to_its_own_origin_and_to_no_other(start_host):
+    """Browsers fetch the modules of a script with an Origin header, the page's own."""
+    host = start_host(listeners=[LISTENER])
+
+    def status(path: str, origin: str) -> int:
+        request = urllib.request.Request(f"http://{host.address}{path}", headers={"Origin": origin})
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
+                return answer.status
+        except urllib.error.HTTPError as refusal:
+            return refusal.code
+
+    for path in ("/page.js", "/page/feed.js", "/health"):
+        assert status(path, f"http://{host.address}") == 200, path
+        assert status(path, "https://evil.example") == 403, path
+        assert status(path, "http://127.0.0.1:1") == 403, path
 
 
 async def test_the_page_has_the_numbers_of_metrics_within_one_refresh(start_host, upstream, browser):

@@ -42,8 +42,8 @@ final class HTTPRouter: HTTPResponder {
 
   /// A page that this listener served asks for something beside it. A WebSocket is for configured origins only.
   private func isOwnPage(_ head: HTTPRequestHead) -> Bool {
-    // Browsers say no Origin when a page asks for something of its own with GET.
-    head.method == "POST" && head.headers["upgrade"] == nil
+    // Browsers say their Origin with POST, and with GET when they fetch a module of a script.
+    ["GET", "HEAD", "POST"].contains(head.method) && head.headers["upgrade"] == nil
       && head.headers.all("origin").allSatisfy {
         Origin.isSame($0, host: head.headers["host"] ?? "", isSecure: isSecure)
       }
