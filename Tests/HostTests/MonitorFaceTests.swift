@@ -105,7 +105,7 @@ struct LoginFormTests {
     #expect(try bench.login("admin-token-00001").status == 200, "others may")
   }
 
-  @Test func `a login is {"token": …}, small`() throws {
+  @Test func `a login is an object with a token, and small`() throws {
     let bench = try HostBench(principals: principals)
     for body in ["", "[]", "{", "{\"token\":5}", "\"admin-token-00001\""] {
       #expect(try bench.ask("/login", body: body).status == 400, "\(body)")
