@@ -22,7 +22,13 @@ class Count:
         self.passed, self.failed, self.skipped = 0, 0, 0
 
     def read(self, report: pathlib.Path) -> None:
-        for case in ElementTree.parse(report).getroot().iter("testcase"):
+        try:
+            cases = ElementTree.parse(report).getroot().iter("testcase")
+        except ElementTree.ParseError as error:
+            print(f"{report} cannot be read: {error}", file=sys.stderr)
+            self.failed += 1
+            return
+        for case in cases:
             if case.find("failure") is not None or case.find("error") is not None:
                 self.failed += 1
             elif case.find("skipped") is not None:

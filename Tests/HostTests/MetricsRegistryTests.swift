@@ -157,7 +157,7 @@ struct MetricsRegistryTests {
       ), (all, "", 200, "text/plain; version=0.0.4; charset=utf-8"),
       (.monitor, "", 404, "application/json"), (.health, "", 404, "application/json"),
     ] as [(Configuration.Services, String, Int, String)])
-  func `/metrics is served where "metrics" is, in the format that was asked for`(
+  func `/metrics is served where it is asked to be, in the format that was asked for`(
     serves: Configuration.Services, headers: String, status: Int, type: String
   ) throws {
     let bench = try HostBench()
