@@ -25,7 +25,7 @@ package typealias LogField = (name: String, value: String)
 
 /// Writes lines of constant text and named fields to a descriptor; one `write` a line, so lines never mix.
 ///
-/// Lines of level info and above are bounded for each message (`LogRates`); what an operator asks for with debug is not.
+/// Lines are bounded for each message (`LogRates`), unless the level is debug: who asks for that wants every line.
 /// Thread: any. What stands in `secrets` never reaches the descriptor.
 package final class Log: Sendable {
   /// How a line is laid out.
@@ -126,9 +126,12 @@ package final class Log: Sendable {
     guard isEnabled(level) else { return }
     let now = Instant.now()
     tellLeftOut(now: now)
-    if level >= .info, !rates.withLock({ $0.admit(kind ?? message, now: now) }) { return }
+    if isBounded(level), !rates.withLock({ $0.admit(kind ?? message, now: now) }) { return }
     put(level, message, fields)
   }
+
+  /// Who asks for debug wants every line, those of the other levels too.
+  private func isBounded(_ level: LogLevel) -> Bool { level >= .info && !isEnabled(.debug) }
 
   /// Says what was left out in windows that are over. Whoever writes does it too; this is for a log that has gone quiet.
   package func tellLeftOut(now: Instant) {
