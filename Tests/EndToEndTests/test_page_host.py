@@ -54,7 +54,7 @@ def test_files_of_the_page_come_to_its_own_origin_and_to_no_other(start_host):
         except urllib.error.HTTPError as refusal:
             return refusal.code
 
-    for path in ("/page.js", "/page/feed.js", "/health"):
+    for path in ("/page.js", "/page/feed.js", "/history"):
         assert status(path, f"http://{host.address}") == 200, path
         assert status(path, "https://evil.example") == 403, path
         assert status(path, "http://127.0.0.1:1") == 403, path
