@@ -6,15 +6,18 @@ One browser process for a run of tests, a context (cookies, cache, storage) of i
 import asyncio
 import base64
 import contextlib
+import io
 import itertools
 import json
 import os
 import pathlib
+import queue
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
-import time
+import threading
 import urllib.parse
 
 import websockets
@@ -39,6 +42,9 @@ KEYS = {
 }
 
 
+LISTENS = re.compile(r"^DevTools listening on (ws://\S+)")
+
+
 def binary() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -48,7 +54,6 @@ class Browser:
 
     def __init__(self) -> None:
         self.profile = tempfile.mkdtemp(prefix="patchbay-chromium-")
-        self.errors = open(pathlib.Path(self.profile) / "stderr", "wb")
         self.process = subprocess.Popen(
             [
                 binary(),
@@ -73,7 +78,7 @@ class Browser:
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=self.errors,
+            stderr=subprocess.PIPE,
             start_new_session=True,
         )
         try:
@@ -83,24 +88,29 @@ class Browser:
             raise
 
     def find_address(self) -> str:
-        """From the file that it writes when it listens."""
-        file = pathlib.Path(self.profile) / "DevToolsActivePort"
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if file.exists() and len(lines := file.read_text().splitlines()) == 2:
-                return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.05)  # there is nothing to wait on but the file
-        said = (pathlib.Path(self.profile) / "stderr").read_text(errors="replace")
-        raise AssertionError(f"chromium did not listen within {START_SECONDS} s:\n{said[-3000:]}")
+        """From the line that it writes when it listens. What it writes after that is read and dropped."""
+        found: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        said: list[str] = []
+
+        def listen() -> None:
+            for line in io.TextIOWrapper(self.process.stderr, errors="replace"):
+                if listens := LISTENS.search(line):
+                    found.put(listens[1])
+                elif len(said) < 100:
+                    said.append(line)
+            found.put(None)
+
+        threading.Thread(target=listen, daemon=True).start()
+        with contextlib.suppress(queue.Empty):
+            if address := found.get(timeout=START_SECONDS):
+                return address
+        raise AssertionError(f"chromium did not listen within {START_SECONDS} s:\n{''.join(said)[-3000:]}")
 
     def stop(self) -> None:
         """Ends the process and those it started, which are of its session."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        self.errors.close()
         shutil.rmtree(self.profile, ignore_errors=True)
 
     @contextlib.asynccontextmanager

@@ -225,7 +225,7 @@ def test_python_sends_many_requests_on_one_connection(host):
 
 
 NGINX = """
-daemon off; master_process off; pid {folder}/pid; error_log stderr warn;
+pid {folder}/pid; error_log stderr warn;
 events {{ worker_connections 64; }}
 http {{
   access_log off;
@@ -249,14 +249,13 @@ http {{
 async def test_nginx_in_front_reuses_connections_and_passes_websockets(host, tmp_path):
     (tmp_path / "nginx.conf").write_text(NGINX.format(folder=tmp_path, host=host.address))
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
-    process = subprocess.Popen([nginx, "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")],
-                               stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    # It listens when the process that was started has ended, and a daemon of it goes on.
+    command = [nginx, "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
+    with (tmp_path / "stderr").open("wb") as said:
+        started = subprocess.run(command, stderr=said, stdin=subprocess.DEVNULL, timeout=20)
+    assert started.returncode == 0, (tmp_path / "stderr").read_text()
     try:
         path = tmp_path / "socket"
-        deadline = time.monotonic() + 20
-        while not path.exists():
-            assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
-            await asyncio.sleep(0.01)
         reader, writer = await asyncio.open_unix_connection(str(path))
         raw = Raw(reader, writer)
         for _ in range(20):
@@ -276,6 +275,4 @@ async def test_nginx_in_front_reuses_connections_and_passes_websockets(host, tmp
         assert opcode == 1 and json.loads(payload)["ok"]
         raw.close()
     finally:
-        process.terminate()
-        process.wait(20)
-        process.stderr.close()
+        subprocess.run([*command, "-s", "stop"], stdin=subprocess.DEVNULL, timeout=20, check=True)
