@@ -11,10 +11,11 @@ import pytest
 
 from client import Client, get_json
 from conftest import PLAIN
+from event_stream import EventStream
 from fake_upstream import provider
-from host import command
+from host import PATIENCE, command
 
-SERVES = {"listeners": [{"address": "127.0.0.1:0", "serves": ["websocket", "health"]}]}
+SERVES = {"listeners": [{"address": "127.0.0.1:0", "serves": ["websocket", "health", "monitor"]}]}
 COMPONENTS = ["storage", "memory", "disk", "semaphores", "providers", "websocket", "queue", "loops", "log",
               "configuration"]
 
@@ -24,12 +25,12 @@ async def health(host) -> dict:
 
 
 async def until(host, predicate, what: str, seconds: float = 30) -> dict:
-    """Asks for /health until `predicate(report)` is true."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not predicate(report := await health(host)):
-        assert asyncio.get_running_loop().time() < deadline, f"waited {seconds} s until {what}: {json.dumps(report)}"
-        await asyncio.sleep(0.05)
-    return report
+    """Waits for the report, as the feed tells it, of which `predicate` is true."""
+    async with EventStream.open(host) as feed:
+        try:
+            return await asyncio.wait_for(feed.next("health", predicate), seconds * PATIENCE)
+        except TimeoutError:
+            raise AssertionError(f"waited {seconds * PATIENCE} s until {what}: {json.dumps(await health(host))}") from None
 
 
 async def test_every_component_says_how_it_is_since_when_and_what_to_do(start_host):
