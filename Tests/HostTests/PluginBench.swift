@@ -75,9 +75,12 @@ final class PluginBench: @unchecked Sendable {
   /// Runs `body` on the loop and waits for it.
   func onLoop<Result>(_ body: @escaping () -> Result) -> Result {
     let answer = Box<Result>()
+    // Let go before the waiter goes on: what `body` holds, a bench perhaps, must not end on the loop.
+    let held = Box<() -> Result>()
+    held.value = body
     let isDone = DispatchSemaphore(value: 0)
     let job = {
-      answer.value = body(); isDone.signal(); return ()
+      answer.value = held.take()(); isDone.signal(); return ()
     }
     #expect(loop.submit(.work(job)))
     isDone.wait()
@@ -164,6 +167,12 @@ final class PluginBench: @unchecked Sendable {
 /// A value on its way between threads that wait for each other.
 final class Box<Value>: @unchecked Sendable {
   var value: Value?
+
+  /// What is in it, which it holds no longer.
+  func take() -> Value {
+    defer { value = nil }
+    return value!
+  }
 }
 
 /// Keeps what a call said, and answers as it is told.

@@ -71,10 +71,13 @@ import Wire
     @discardableResult
     func onLoop<Result>(_ body: @escaping () -> Result) -> Result {
       let latch = Latch<Box<Result>>()
+      // Let go before the waiter goes on: what `body` holds, a bench perhaps, must not end on the loop.
+      let held = Box<() -> Result>()
+      held.value = body
       loop.submitPastBound(
         .work {
           let box = Box<Result>()
-          box.value = body()
+          box.value = held.take()()
           latch.put(box)
         })
       return latch.wait(milliseconds: 20_000)!.value!
