@@ -54,23 +54,15 @@ final class Call: ProviderCallSink, TimerTarget {
   private var fault: String?
   /// Set while `start` runs: a refusal is thrown to its caller then.
   private var isStarting = false
-  /// Whether it had to wait for a permit.
-  private var hasWaited = false
-  /// When the first and the latest piece of the answer came.
-  private var firstPieceAt = Instant.never
-  private var latestPieceAt = Instant.never
-  /// Until each try's opening had returned.
-  private var openingNanoseconds: UInt64 = 0
   /// Its ticket stands in a queue.
   private var isWaiting = false
   private var cancelMessage = ""
   private var cancelReason = ProviderCancelReason.client
-  /// What happened, for the operator; nil: it has ended.
-  private var record: CallRecord?
+  private var trace: CallTrace
 
   init(plan: consuming CallPlan, routing: Routing, face: any CallFace, loop: HostLoop) {
     let total = plan.total
-    let (receivedAt, modelCount) = (plan.receivedAt, plan.modelCount)
+    let (receivedAt, modelCount, isTool) = (plan.receivedAt, plan.modelCount, plan.tool != nil)
     var policy = loop.retryPolicy
     // A tool may have done its work before it failed.
     if let tool = plan.tool, !tool.offer.isRepeatable { policy.attempts = 1 }
@@ -82,7 +74,8 @@ final class Call: ProviderCallSink, TimerTarget {
     machine = CallMachine(
       clocks: loop.clockLimits(total: total), policy: policy, models: modelCount,
       queueNanoseconds: loop.queueNanoseconds, now: receivedAt)
-    record = loop.records.begin(receivedAt: receivedAt)
+    trace = CallTrace(
+      loop.records.begin(receivedAt: receivedAt), meter: loop.meter, receivedAt: receivedAt, isTool: isTool)
   }
 
   deinit {
@@ -121,9 +114,8 @@ final class Call: ProviderCallSink, TimerTarget {
     openedAt = .now()
     let action = machine.granted(now: openedAt)
     guard action != .nothing else { return loop.release(permit, .neutral) }
-    record?.mark(.admitted, now: openedAt)
+    trace.admitted(model, now: openedAt)
     queuedNanoseconds = openedAt.nanoseconds(since: plan.receivedAt)
-    requests?.waited(nanoseconds: queuedNanoseconds)
     self.permit = consume permit
     perform(action)
   }
@@ -144,13 +136,11 @@ final class Call: ProviderCallSink, TimerTarget {
     case .admitted(let permit):
       self.permit = consume permit
       openedAt = .now()
-      if !hasWaited { loop.meter?.observe(.admit, openedAt.nanoseconds(since: plan.receivedAt)) }
-      record?.mark(.admitted, now: openedAt)
+      trace.admitted(model, now: openedAt)
       perform(machine.admitted(now: openedAt))
     case .queued:
       isWaiting = true
-      hasWaited = true
-      record?.mark(.queued, model.providerID, now: loop.now)
+      trace.queued(for: model, now: loop.now)
       loop.wait(self)
       perform(machine.queued(now: loop.now))
     case .refused(let refusal): perform(machine.refused(refusal))
@@ -185,14 +175,13 @@ final class Call: ProviderCallSink, TimerTarget {
   private func open() {
     let isFirst = machine.attempts == 1
     if isFirst {
-      record?.mark(.opened, model.providerID, now: openedAt)
+      trace.mark(.opened, model.providerID, now: openedAt)
       disarm()
       face?.callAccepted(self)
       if machine.hasEnded { return }
     } else {
       loop.core.countAttempt(provider: model.provider)
-      countUsage()
-      record?.mark(.retry, "try \(machine.attempts), \(model.providerID)", now: loop.now)
+      trace.retried(model, attempt: machine.attempts, usage: answer.usage, now: loop.now)
       answer = CallAnswer()
       phase = .waiting
     }
@@ -209,11 +198,11 @@ final class Call: ProviderCallSink, TimerTarget {
           connect: loop.connectNanoseconds, sink: self, on: loop.eventLoop)
       }
     } catch {
-      countOpening(since: began)
+      trace.opened(since: began)
       attempt = .none
       return attemptFailed(error)
     }
-    countOpening(since: began)
+    trace.opened(since: began)
     guard case .opening = attempt else {
       // It ended before `open` returned.
       return provider.release(opened, reason: .client, on: loop.eventLoop)
@@ -240,7 +229,7 @@ final class Call: ProviderCallSink, TimerTarget {
   }
 
   private func markFallback() {
-    record?.mark(.fallback, "\(model.id) of \(model.providerID)", now: loop.now)
+    trace.mark(.fallback, "\(model.id) of \(model.providerID)", now: loop.now)
   }
 
   private func move() {
@@ -260,7 +249,7 @@ final class Call: ProviderCallSink, TimerTarget {
     guard !machine.hasEnded else { return }
     cancelMessage = message
     cancelReason = reason
-    record?.mark(.cancel, message, now: loop.now)
+    trace.mark(.cancel, message, now: loop.now)
     perform(machine.cancelled())
   }
 
@@ -272,7 +261,7 @@ final class Call: ProviderCallSink, TimerTarget {
     guard isPaused else { return }
     isPaused = false
     machine.resumed(now: loop.now)
-    record?.mark(.resumed, now: loop.now)
+    trace.mark(.resumed, now: loop.now)
     rearm()
     if case .open(let id) = attempt { provider?.resume(id, on: loop.eventLoop) }
   }
@@ -290,17 +279,16 @@ final class Call: ProviderCallSink, TimerTarget {
     case .delta:
       phase = event.kind == .reasoning ? .thinking : .answering
       machine.answered(now: loop.now)
-      record?.chunk(now: loop.now)
       if !body.isEmpty { body = [] }
       rearm()
-      countPiece()
+      trace.piece(model, now: loop.now)
       let sequence = deltas
       deltas &+= 1
       guard plan.wantsStream, let face else { return isPaused ? .pause : .proceed }
       if !face.callDelta(self, sequence: sequence, event), !isPaused {
         isPaused = true
         machine.paused(now: loop.now)
-        record?.mark(.paused, now: loop.now)
+        trace.mark(.paused, now: loop.now)
       }
       return isPaused ? .pause : .proceed
     }
@@ -309,7 +297,7 @@ final class Call: ProviderCallSink, TimerTarget {
   func providerPhase(_ phase: ProviderPhase) {
     guard self.phase == .waiting else { return }
     self.phase = .connected
-    record?.mark(.connected, now: loop.now)
+    trace.mark(.connected, now: loop.now)
   }
 
   func providerDone(_ end: ProviderEnd) {
@@ -339,7 +327,7 @@ final class Call: ProviderCallSink, TimerTarget {
     }
     let action = machine.failed(facts, isAvailable: isAvailable, now: loop.now, random: loop.nextRandom())
     switch action {
-    case .wait, .move: record?.mark(.attemptFailed, failure.message, now: loop.now)
+    case .wait, .move: trace.mark(.attemptFailed, failure.message, now: loop.now)
     default: break
     }
     guard case .move = action else { return perform(action) }
@@ -389,7 +377,7 @@ final class Call: ProviderCallSink, TimerTarget {
   private func releaseAttempt(_ reason: ProviderCancelReason) {
     if case .open(let id) = attempt {
       provider?.release(id, reason: reason, on: loop.eventLoop)
-      record?.mark(.abortedUpstream, "\(reason)", now: .now())
+      trace.mark(.abortedUpstream, "\(reason)", now: .now())
     }
     attempt = .none
   }
@@ -420,7 +408,7 @@ final class Call: ProviderCallSink, TimerTarget {
     }
     let wasOpen = if case .open = attempt { true } else { false }
     releaseAttempt(reason)
-    if wasOpen, conclusion == .cancelled { countCancel() }
+    if wasOpen, conclusion == .cancelled { trace.stopped(model, on: loop.eventLoop) }
     if isWaiting { loop.stopWaiting(self, provider: model.provider) }
     isWaiting = false
     loop.remove(self)
@@ -434,10 +422,9 @@ final class Call: ProviderCallSink, TimerTarget {
     let held = permit.take()
     let hadPermit = held != nil
     let isRefused = !hadPermit && machine.attempts == 0 && conclusion != .cancelled
-    count(ending, isRefused: isRefused)
+    keepRecord(ending, isRefused: isRefused)
     if let held { loop.release(held, verdict) }
     loop.logEnd(of: self, isTimeout: ending.error?.code == .timeout, hadPermit: hadPermit)
-    keepRecord(outcome: isRefused ? "refused" : ending.outcome.rawValue, ending)
     guard let face = face.take() else { return }
     if !isRefused {
       face.callEnded(self, ending)
@@ -446,63 +433,12 @@ final class Call: ProviderCallSink, TimerTarget {
     }
   }
 
-  // MARK: - What is counted
-
-  private var requests: RequestCells? { loop.meter?.requests(of: model, isTool: plan.tool != nil) }
-
-  /// A piece of the answer has come. The first is timed by the clock, the others by their turns.
-  private func countPiece() {
-    guard let requests else { return }
-    if deltas == 0 {
-      firstPieceAt = .now()
-      latestPieceAt = firstPieceAt
-      requests.firstToken(nanoseconds: firstPieceAt.nanoseconds(since: plan.receivedAt))
-    } else {
-      requests.gap(nanoseconds: loop.now.nanoseconds(since: latestPieceAt))
-      latestPieceAt = max(latestPieceAt, loop.now)
-    }
-  }
-
-  /// The opening of a try has returned.
-  private func countOpening(since began: Instant) {
-    guard let meter = loop.meter else { return }
-    let nanoseconds = Instant.now().nanoseconds(since: began)
-    openingNanoseconds &+= nanoseconds
-    meter.observe(.plugin, nanoseconds)
-  }
-
-  /// A try has ended, with what its provider said of tokens.
-  private func countUsage() {
-    if let usage = answer.usage { requests?.count(usage, isChat: plan.tool == nil) }
-  }
-
-  /// A running try was stopped: the exchanges are closed by jobs of this turn that stand before this one.
-  private func countCancel() {
-    guard let requests else { return }
-    let seen = loop.now
-    loop.eventLoop.enqueue(.work { requests.cancelled(nanoseconds: Instant.now().nanoseconds(since: seen)) })
-  }
-
-  private func count(_ ending: CallEnding, isRefused: Bool) {
-    guard let meter = loop.meter, let requests else { return }
-    if machine.attempts == 0, hasWaited {
-      requests.waited(nanoseconds: endedAt.nanoseconds(since: plan.receivedAt))
-    }
-    if isRefused { return requests.count(.refused, ending.error?.code) }
-    requests.ended(
-      RequestOutcome(ending.outcome), ending.error?.code, nanoseconds: endedAt.nanoseconds(since: plan.receivedAt))
-    countUsage()
-    guard machine.attempts > 0 else { return }
-    meter.observe(.upstream, upstreamNanoseconds &- min(openingNanoseconds, upstreamNanoseconds))
-    if ending.outcome == .complete, plan.tool == nil, firstPieceAt != .never, let usage = answer.usage,
-      usage.outputTokens > 1
-    {
-      requests.perToken(nanoseconds: endedAt.nanoseconds(since: firstPieceAt) / (usage.outputTokens - 1))
-    }
-  }
-
-  private func keepRecord(outcome: String, _ ending: CallEnding) {
-    guard let record = record.take() else { return }
+  private func keepRecord(_ ending: CallEnding, isRefused: Bool) {
+    let end = CallTrace.End(
+      ending: ending, isRefused: isRefused, attempts: machine.attempts, usage: answer.usage,
+      upstreamNanoseconds: upstreamNanoseconds, now: endedAt)
+    guard let record = trace.end(end, model) else { return }
+    let outcome = isRefused ? "refused" : ending.outcome.rawValue
     loop.records.end(record, summary(of: record, .ended(outcome: outcome, error: ending.error, at: endedAt)))
   }
 
@@ -510,13 +446,13 @@ final class Call: ProviderCallSink, TimerTarget {
 
   /// What it is doing; nil: it has ended.
   var summary: CallSummary? {
-    guard let record else { return nil }
+    guard let record = trace.record else { return nil }
     return summary(of: record, .live(phase: isWaiting ? "queued" : phase.rawValue, isPaused: isPaused))
   }
 
   /// nil: it has ended.
   var timeline: CallTimeline? {
-    guard let record, let summary else { return nil }
+    guard let record = trace.record, let summary else { return nil }
     return CallTimeline(summary: summary, entries: record.entries, gaps: record.lastGaps)
   }
 
