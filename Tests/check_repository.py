@@ -1,9 +1,10 @@
-"""Checks what neither the compiler nor the formatter does: which module imports which, what no file may hold, and that
-the tests which docs/acceptance.md and docs/operating.md name exist.
+"""Checks what neither the compiler nor the formatter does: which module imports which, what no file may hold, that
+the tests which docs/acceptance.md and docs/operating.md name exist, and that each mutant still has a text to change.
 
 Prints `path:line: what is wrong; what to do` for each finding and exits 1 if there is one.
 """
 
+import ast
 import pathlib
 import re
 import subprocess
@@ -56,6 +57,8 @@ GENERATED = ("Sources/Scaffold/ScaffoldTemplates.swift", "Sources/Host/Faces/Pag
 ACCEPTANCE = "docs/acceptance.md"
 OPERATING = "docs/operating.md"
 HOSTILE = "### What hostile peers can and cannot do"
+SIMULATED = "Tests/Simulation/mutants.py"
+FUZZED = "Tests/Fuzz/mutants.py"
 DRAWERS = re.compile(r"(^|/)(\w*(Utils|Utilities|Helpers?|Manager|Common|Misc))(/|\.swift$)")
 
 
@@ -171,12 +174,35 @@ def acceptance_faults(paths: list[str]):
             yield 1, f"does not name {name}; put it into the row of its feature"
 
 
+def literal(path: str, name: str):
+    """What the module at `path` says `name` is, without running the module."""
+    for statement in ast.parse((ROOT / path).read_text()).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
+            return ast.literal_eval(statement.value)
+    raise LookupError(f"{path} has no {name}")
+
+
+def mutant_faults():
+    """What a mutant changes stands in its source exactly once, or the mutant would be no fault at all."""
+    changes = [(SIMULATED, name, f"Sources/Decisions/{file}.swift", old)
+               for name, (file, old, _) in literal(SIMULATED, "MUTANTS").items()]
+    changes += [(FUZZED, name, f"Sources/{file}.swift", old)
+                for name, (_, file, old, _) in literal(FUZZED, "MUTANTS").items()]
+    for mutants, name, file, old in changes:
+        path = ROOT / file
+        found = path.read_text().count(old) if path.exists() else 0
+        if found != 1:
+            line = (ROOT / mutants).read_text().partition(name)[0].count("\n") + 1
+            yield mutants, line, f"changes a text that stands {found} times in {file}, expected once; correct the mutant"
+
+
 def main() -> int:
     paths = [path for path in tracked() if pathlib.Path(path).suffix in TEXT and path not in (SELF, *GENERATED)
              and not INPUT.search(path)]
     faults = [f"{path}:{number}: {fault}" for path in paths for number, fault in file_faults(path)]
     faults += [f"{ACCEPTANCE}:{number}: {fault}" for number, fault in acceptance_faults(paths)]
     faults += [f"{OPERATING}:{number}: {fault}" for number, fault in hostile_faults(paths)]
+    faults += [f"{path}:{number}: {fault}" for path, number, fault in mutant_faults()]
     print("\n".join(faults + [f"{len(paths)} files checked, {len(faults)} faults"]))
     return 1 if faults else 0
 

@@ -23,7 +23,7 @@ SEEDS, HOURS, SECONDS = 60, 3, 300
 # Name: file, what stands there once, what a tired engineer might have written instead.
 MUTANTS = {
     "a provider's permit is not given back": (
-        "Admission", "    providers[number].inFlight -= 1\n    let held", "    let held"),
+        "Admission", "    providers[number].inFlight -= 1\n    providers[number].counters.rel", "    providers[number].counters.rel"),
     "a session's place is not given back": ("Admission", "    sessions[lease.session] -= 1\n", ""),
     "a waiter that gives up stays in the count": (
         "Admission", "    queued -= 1\n    sessions[waiter", "    sessions[waiter"),
