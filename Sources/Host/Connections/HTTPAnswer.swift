@@ -52,9 +52,9 @@ final class HTTPAnswer {
     let persistence = persistence(closes: reply.closes, isWhole: true)
     state = .over
     var body = ByteBuffer()
-    body.append(reply.body)
+    if let write = reply.writeBody { write(&body) } else { body.append(reply.body) }
     var headers = Self.common(requestID)
-    if !reply.body.isEmpty { headers.append(("Content-Type", reply.contentType)) }
+    if !body.isEmpty { headers.append(("Content-Type", reply.contentType)) }
     HTTPResponse.append(
       status: reply.status, headers: headers + reply.headers, body: body.readable, hasBody: head.method != "HEAD",
       persistence: persistence, to: &front.connection.outbound)

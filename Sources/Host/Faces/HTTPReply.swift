@@ -1,10 +1,13 @@
+import Bytes
 import JSON
 
 /// What an HTTP request is answered with, whole.
 struct HTTPReply {
   var status: Int
   var contentType = "application/json"
-  var body: String
+  var body = ""
+  /// Writes a body that is too long to be a text first; nil: it is `body`.
+  var writeBody: ((inout ByteBuffer) -> Void)?
   var headers: [(String, String)] = []
   /// The connection ends after it.
   var closes = false

@@ -26,6 +26,8 @@ final class MetricsRegistry: Sendable {
   private let state = Mutex(State())
   private let meters: Mutex<[LoopMeter]> = Mutex([])
   let process = ProcessMetrics()
+  /// Memory that the next scrape's text will probably take, by the last one.
+  let textBytes = Atomic<Int>(64 << 10)
 
   /// Tells the registries of one process apart: each numbers the models anew.
   private static let tags = Atomic<UInt32>(0)

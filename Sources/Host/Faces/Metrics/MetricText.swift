@@ -27,12 +27,13 @@ struct MetricText: ~Copyable {
   private var bounds: [Double] = []
   private var boundTexts: [[UInt8]] = []
 
-  /// Writes all of `snapshot`.
-  static func of(_ snapshot: MetricSnapshot, _ format: Format) -> String {
-    var text = MetricText(format: format, buffer: ByteBuffer(capacity: 64 << 10))
+  /// Writes all of `snapshot` behind what `buffer` holds.
+  static func append(_ snapshot: MetricSnapshot, _ format: Format, to buffer: inout ByteBuffer) {
+    var text = MetricText(format: format, buffer: ByteBuffer())
+    swap(&text.buffer, &buffer)
     for family in snapshot.families where !family.series.isEmpty { text.write(family) }
     if format == .openMetrics { text.buffer.append("# EOF\n") }
-    return text.buffer.string()
+    swap(&text.buffer, &buffer)
   }
 
   private mutating func write(_ family: MetricSnapshot.Family) {

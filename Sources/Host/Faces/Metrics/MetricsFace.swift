@@ -15,10 +15,16 @@ enum MetricsFace {
 
   private static func reply(_ head: HTTPRequestHead, _ loop: HostLoop) -> HTTPReply {
     let format = MetricText.Format(accept: head.headers.all("accept"))
-    let snapshot = loop.services.metrics.snapshot(now: .now())
+    let metrics = loop.services.metrics
+    let snapshot = metrics.snapshot(now: .now())
     return HTTPReply(
-      status: 200, contentType: format.contentType, body: MetricText.of(snapshot, format),
-      headers: [("Cache-Control", "no-store"), ("Vary", "Accept")])
+      status: 200, contentType: format.contentType,
+      writeBody: { body in
+        // As long as the last one and some, so that a scrape of a megabyte does not grow to it by doubling.
+        body.reserve(metrics.textBytes.load(ordering: .relaxed))
+        MetricText.append(snapshot, format, to: &body)
+        metrics.textBytes.store(body.count + body.count / 8, ordering: .relaxed)
+      }, headers: [("Cache-Control", "no-store"), ("Vary", "Accept")])
   }
 }
 
