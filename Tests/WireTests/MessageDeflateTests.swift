@@ -230,12 +230,13 @@ struct MessageDeflateTests {
     var decoder = WebSocketDecoder(role: .server, messageBytesLimit: 100, deflate: try Deflated().deflate)
     var input = ByteBuffer()
     input.append(frame(1, [], final: false, reserved: 0x40))
-    for _ in 1..<WebSocketDecoder.fragmentsLimit { input.append(empty) }
+    for _ in 1..<WebSocketDecoder.tinyFragmentsLimit { input.append(empty) }
     let none = try decoder.next(&input)
     let isNothing = if case nil = none { true } else { false }
     #expect(isNothing)
     input.append(empty)
-    #expect(throws: WebSocketError(closeCode: 1009, reason: "message exceeds limit of 131072 fragments")) {
+    let reason = "message exceeds limit of 4096 fragments of less than 16 bytes"
+    #expect(throws: WebSocketError(closeCode: 1009, reason: reason)) {
       _ = try decoder.next(&input)
     }
   }

@@ -114,9 +114,21 @@ struct WebSocketDecoderTests {
     }
     #expect(throws: Never.self) {
       try feed(text("", final: false))
-      for _ in 1..<WebSocketDecoder.fragmentsLimit { try feed(frame(0, [], final: false)) }
+      for _ in 1..<WebSocketDecoder.tinyFragmentsLimit { try feed(frame(0, [], final: false)) }
     }
     #expect(throws: WebSocketError.self) { try feed(frame(0, [], final: true)) }
+  }
+
+  @Test(arguments: [(0, true), (1, false)])
+  func `fragments that carry enough may be many`(missing: Int, fits: Bool) {
+    let many = 3 * WebSocketDecoder.tinyFragmentsLimit
+    let full = [UInt8](repeating: 0x61, count: WebSocketDecoder.fragmentBytes)
+    let message =
+      frame(1, Array(full.dropLast(missing)), final: false)
+      + (1..<many).flatMap { frame(0, full, final: $0 == many - 1) }
+    let result = decode(message, limit: 1 << 20)
+    #expect(result.events.count == (fits ? 1 : 0))
+    #expect(result.error?.closeCode == (fits ? nil : 1009))
   }
 
   @Test func `binary is refused at its first byte where only text is spoken`() {

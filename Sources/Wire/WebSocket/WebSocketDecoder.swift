@@ -9,8 +9,10 @@ public struct WebSocketDecoder: ~Copyable {
   /// Which side decodes: a server takes only masked frames, a client only unmasked ones.
   public enum Role: Sendable { case server, client }
 
-  /// Fragments one message may have, so that empty ones cannot go on for ever.
-  public static let fragmentsLimit = 131_072
+  /// Fragments that one message may have, however little they carry. A message of more carries `fragmentBytes` in each
+  /// on average: a head costs its sender six bytes, and us as much as reading a hundred.
+  public static let tinyFragmentsLimit = 4_096
+  public static let fragmentBytes = 16
 
   private let role: Role
   private let messageBytesLimit: Int
@@ -170,8 +172,11 @@ public struct WebSocketDecoder: ~Copyable {
 
   private mutating func countFragment() throws(WebSocketError) {
     fragments += 1
-    guard fragments <= Self.fragmentsLimit else {
-      throw WebSocketError(closeCode: 1009, reason: "message exceeds limit of \(Self.fragmentsLimit) fragments")
+    guard fragments <= Self.tinyFragmentsLimit || joined.count >= (fragments - 1) * Self.fragmentBytes else {
+      throw WebSocketError(
+        closeCode: 1009,
+        reason: "message exceeds limit of \(Self.tinyFragmentsLimit) fragments of less than \(Self.fragmentBytes) bytes"
+      )
     }
   }
 
