@@ -108,23 +108,41 @@ private final class ConnectionBench {
 }
 
 struct ConnectionTests {
-  @Test(arguments: [-1, 0, 1])
-  func `what feeds a connection pauses above 256 KiB queued`(beyond: Int) throws {
+  /// Whoever is known has the normal priority among few; a stranger has the low one.
+  private static let thresholds = [(true, 256, 64), (false, 32, 8)].flatMap { isKnown, pause, resume in
+    [-1, 0, 1].map { (isKnown: isKnown, pause: pause << 10, resume: resume << 10, beyond: $0) }
+  }
+
+  private func bench(isKnown: Bool) throws -> ConnectionBench {
     let bench = try ConnectionBench()
+    if isKnown {
+      bench.connection.becameKnown()
+      bench.send("k")
+      bench.probe.words = []
+    }
     bench.fillSocket()
-    bench.queue((256 << 10) + beyond)
+    return bench
+  }
+
+  @Test(arguments: thresholds)
+  func `what feeds a connection pauses above 256 KiB queued, of a stranger above 32`(
+    isKnown: Bool, pause: Int, resume: Int, beyond: Int
+  ) throws {
+    let bench = try bench(isKnown: isKnown)
+    bench.queue(pause + beyond)
     #expect(bench.connection.isCongested == (beyond > 0))
     bench.send("x")
     #expect(bench.probe.words == (beyond > 0 ? [] : ["received x"]), "a congested connection is not read")
   }
 
-  @Test(arguments: [-1, 0, 1])
-  func `it goes on below 64 KiB`(beyond: Int) throws {
-    let bench = try ConnectionBench()
-    bench.fillSocket()
-    bench.queue((256 << 10) + 1)
+  @Test(arguments: thresholds)
+  func `it goes on below 64 KiB, that of a stranger below 8`(
+    isKnown: Bool, pause: Int, resume: Int, beyond: Int
+  ) throws {
+    let bench = try bench(isKnown: isKnown)
+    bench.queue(pause + 1)
     bench.send("x")
-    bench.keep((64 << 10) + beyond)
+    bench.keep(resume + beyond)
     bench.host.run()
     #expect(bench.connection.isCongested == (beyond >= 0))
     #expect(bench.probe.words == (beyond >= 0 ? [] : ["cleared", "received x"]))

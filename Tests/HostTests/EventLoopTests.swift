@@ -13,6 +13,7 @@ private final class Probe: TimerTarget, DescriptorHandler, TurnEndHandler {
   var turns = 0
   var onTimer: (UInt32) -> Void = { _ in }
   var onReady: (DescriptorInterest) -> Void = { _ in }
+  var onTurn: () -> Void = {}
 
   func timerFired(_ tag: UInt32) {
     fired.append(tag)
@@ -24,7 +25,10 @@ private final class Probe: TimerTarget, DescriptorHandler, TurnEndHandler {
     onReady(interest)
   }
 
-  func turnEnded() { turns += 1 }
+  func turnEnded() {
+    turns += 1
+    onTurn()
+  }
 }
 
 private func socketPair() -> (Int32, Int32) {
@@ -294,6 +298,27 @@ struct EventLoopTests {
     loop.run()
     #expect(order == Array(0..<10))
     #expect(looks.prefix(11) == Array(0...10)[...])
+  }
+
+  @Test func `what is low has its mail before its end, and one end for all that a share took`() throws {
+    let loop = try EventLoop(index: 0)
+    let low = try (0..<EventLoop.lowEvents).map { _ in try ReadySocket(on: loop, .low) }
+    let end = Probe()
+    var order: [String] = []
+    for socket in low {
+      socket.probe.onReady = { _ in
+        order.append("low")
+        loop.remove(socket.token)
+        if order.count == 1 { loop.atEndOfTurn(end) }
+        #expect(loop.submit(.work { order.append("mail") }))
+      }
+    }
+    end.onTurn = {
+      order.append("end")
+      loop.stop()
+    }
+    loop.run()
+    #expect(order == ["low", "low", "mail", "mail", "end"])
   }
 
   @Test func `another priority holds from the next wait on`() throws {

@@ -141,7 +141,10 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
     switch transport.read(into: room, limit: limit) {
     case .bytes(let count):
       buffer.commit(count)
-      noteStanding(standing.received(count, connections: loop.connections.count, now: loop.now))
+      noteStanding(
+        standing.received(
+          count, isDrained: transport.isDrained(after: count, limit: limit), connections: loop.connections.count,
+          now: loop.now))
       loop.meter?.received(bytes: count)
       hand(&buffer)
     case .ended: endOfStream()
@@ -154,7 +157,9 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
 
   /// OpenSSL must have room for a record (`TLSConnection`).
   private var readLimit: Int {
-    guard standing.isLow else { return ConnectionLimits.readBytes }
+    guard standing.isLow else {
+      return loop.connections.count <= Standing.few ? ConnectionLimits.readBytes : ConnectionLimits.sharedReadBytes
+    }
     if case .secured = transport { return ConnectionLimits.smallestReadBytes }
     return ConnectionLimits.lowReadBytes
   }
@@ -192,10 +197,10 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
 
   /// Sends what was appended to `outbound` at the end of this turn, so that many frames share one system call.
   func outboundChanged() {
-    if outbound.count > ConnectionLimits.pauseBytes, !isCongested, state == .open {
+    if outbound.count > pauseBytes, !isCongested, state == .open {
       isCongested = true
       watch(interest.subtracting(.read))
-      noteStanding(standing.becameCongested(connections: loop.connections.count, now: loop.now))
+      noteStanding(standing.exceeded(connections: loop.connections.count, now: loop.now))
     }
     guard !isFlushScheduled, state != .closed else { return }
     isFlushScheduled = true
@@ -209,10 +214,13 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   }
 
   private func flush() {
+    var left = standing.isLow ? ConnectionLimits.lowWriteBytes : Int.max
     while !outbound.isEmpty, state != .closed {
-      switch transport.write(outbound.readable) {
+      guard left > 0 else { return waitToWrite() }
+      switch transport.write(UnsafeRawBufferPointer(rebasing: outbound.readable.prefix(left))) {
       case .bytes(let count):
         outbound.consume(count)
+        left -= count
         pace.move(count)
         loop.meter?.sent(bytes: count)
       case .blocked: return waitToWrite()
@@ -254,6 +262,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   /// The handler has had its share of the turn: the rest of what was read comes again when others have had theirs.
   func postpone() {
     hold()
+    noteStanding(standing.exceeded(connections: loop.connections.count, now: loop.now))
     loop.eventLoop.enqueueLow(.work { [self] in goOn() })
   }
 
@@ -277,6 +286,9 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   var messagesPerTurn: Int {
     standing.isLow ? ConnectionLimits.lowMessagesPerTurn : ConnectionLimits.messagesPerTurn
   }
+
+  private var pauseBytes: Int { standing.isLow ? ConnectionLimits.lowPauseBytes : ConnectionLimits.pauseBytes }
+  private var resumeBytes: Int { standing.isLow ? ConnectionLimits.lowResumeBytes : ConnectionLimits.resumeBytes }
 
   /// Somebody is at the other end of whom the host knows what for.
   func becameKnown() { standing.becameKnown() }
@@ -310,7 +322,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
       watch(interest.union(.write))
     }
     if timer == nil { arm(at: pace.due(windowNanoseconds: stallNanoseconds)) }
-    if outbound.count < ConnectionLimits.resumeBytes { clearBacklog() }
+    if outbound.count < resumeBytes { clearBacklog() }
     account()
   }
 

@@ -4,14 +4,21 @@ enum ConnectionLimits {
   static let pauseBytes = 256 << 10
   /// Bytes queued below which all goes on.
   static let resumeBytes = 64 << 10
+  /// The same two for a connection of the low priority.
+  static let lowPauseBytes = 32 << 10
+  static let lowResumeBytes = 8 << 10
   /// The first block of memory for bytes that wait to be sent.
   static let firstBlockBytes = 4 << 10
   /// The largest block that a loop keeps for the next connection that has something to say.
   static let spareBlockBytes = 64 << 10
   /// Bytes taken from the socket in one turn; then other connections have theirs.
   static let readBytes = 64 << 10
+  /// The same where many connections share the loop (`Standing.few`).
+  static let sharedReadBytes = 16 << 10
   /// The same for a connection of the low priority: what that costs is what all others may have to wait.
   static let lowReadBytes = 4 << 10
+  /// Bytes given to the socket of a connection of the low priority in one turn; a TLS record fits (RFC 8446 §5.1).
+  static let lowWriteBytes = 16 << 10
   /// Of an unfinished message, kept in a block of its own size.
   static let smallRestBytes = 4 << 10
   /// Taken at once of a message of which more than that has come; a TLS record fits (RFC 8446 §5.1).

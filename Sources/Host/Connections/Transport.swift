@@ -33,6 +33,14 @@ enum Transport {
     }
   }
 
+  /// Whether nothing more waited when a read of at most `limit` brought `count` bytes.
+  func isDrained(after count: Int, limit: Int) -> Bool {
+    guard case .secured(let tls) = self else { return count < limit }
+    // A read brings one record, however short.
+    var waiting: Int32 = 0
+    return ioctl(tls.descriptor, UInt(FIONREAD), &waiting) != 0 || waiting == 0
+  }
+
   /// Gives as many of `bytes` to the socket as it takes; what it did not take must come again, unchanged.
   func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
     switch self {

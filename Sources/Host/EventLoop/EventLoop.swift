@@ -17,7 +17,7 @@ package struct EventLoopError: Error, CustomStringConvertible {
 /// One thread, one epoll: descriptors, timers and jobs.
 ///
 /// A turn: wait, read the clock, ready descriptors, due timers, submitted jobs, then what the turn's end was asked for;
-/// behind that, for a while, what has the low priority. Thread: the loop's own, but for `submit`, `submitPastBound`, `stop`, `join` and `isCurrent`.
+/// behind that, for a while, what has the low priority, and the jobs and the end of that. Thread: the loop's own, but for `submit`, `submitPastBound`, `stop`, `join` and `isCurrent`.
 package final class EventLoop: @unchecked Sendable {  // Confined to its thread; the mailbox is a Mutex.
   /// Jobs that may wait in the mailbox; beyond them `submit` says no.
   package static let mailboxLimit = 65_536
@@ -207,17 +207,28 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
     let hasLow = dispatch(count)
     fireTimers()
     let isStopping = self.isStopping
-    collectMail(closing: isStopping)
+    finish(closing: isStopping)
+    if hasLow || !lowJobs.isEmpty {
+      runLow(hasLow)
+      finish(closing: isStopping)
+      // A flood keeps the thread from ever sleeping. The kernel's own for the network (ksoftirqd), once it is behind, gets
+      // the core only when the thread's time is up, and what was sent waits for that.
+      sched_yield()
+    }
+    turnEnd = .now()
+    turns?.observe(turnEnd.nanoseconds(since: began))
+    return !isStopping || !jobs.isEmpty || !lowJobs.isEmpty || !turnEnds.isEmpty
+  }
+
+  /// The jobs that there are now, and the end.
+  private func finish(closing: Bool) {
+    collectMail(closing: closing)
     var left = Self.jobsPerTurn
     while left > 0, let job = jobs.popFirst() {
       job.run()
       left -= 1
     }
     endTurn()
-    if hasLow || !lowJobs.isEmpty { runLow(hasLow) }
-    turnEnd = .now()
-    turns?.observe(turnEnd.nanoseconds(since: began))
-    return !isStopping || !jobs.isEmpty || !lowJobs.isEmpty || !turnEnds.isEmpty
   }
 
   /// What can wait, until the time for it is up; at least one job and some descriptors.
@@ -232,7 +243,6 @@ package final class EventLoop: @unchecked Sendable {  // Confined to its thread;
         hasEvents = count > 0
         _ = dispatch(count)
       }
-      endTurn()
       now = .now()
     } while now < end && (hasEvents || !lowJobs.isEmpty)
   }
