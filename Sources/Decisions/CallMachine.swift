@@ -55,8 +55,16 @@ package struct CallMachine {
     case overdue
     /// Nothing ran.
     case refused(Admission.Refusal)
-    case unavailable(retryAfterNanoseconds: UInt64)
+    case unavailable(Unavailability)
     case draining
+  }
+
+  /// Why a provider takes no call.
+  package enum Unavailability: Equatable, Sendable {
+    /// It failed too often and is left alone for so long.
+    case breakerOpen(retryAfterNanoseconds: UInt64)
+    /// Its plugin's worker ended too often; none is started until an operator has looked at it.
+    case quarantined
   }
 
   private let policy: RetryPolicy
@@ -77,7 +85,7 @@ package struct CallMachine {
   private var waitEnd = Instant.never
   /// The queue was left, too late: a grant is under way.
   private var isGrantComing = false
-  private var firstWait: UInt64?
+  private var firstUnavailability: Unavailability?
   /// The clock by which this try is being stopped.
   private var expired: Conclusion?
 
@@ -126,18 +134,18 @@ package struct CallMachine {
   package mutating func refused(_ refusal: Admission.Refusal) -> Action {
     guard state == .asking else { return .nothing }
     // One that stands in for another is passed over; the answer is about the model that was asked for.
-    if let firstWait { return unavailable(retryAfterNanoseconds: firstWait) }
+    if let firstUnavailability { return unavailable(firstUnavailability) }
     return end(.refused(refusal))
   }
 
   package mutating func draining() -> Action { state == .asking ? end(.draining) : .nothing }
 
-  /// The provider's breaker is open; another model may do.
-  package mutating func unavailable(retryAfterNanoseconds wait: UInt64) -> Action {
+  /// The provider takes no call; another model may do. The answer is about the first of them.
+  package mutating func unavailable(_ why: Unavailability) -> Action {
     guard state == .asking || state == .queued else { return .nothing }
-    let first = firstWait ?? wait
-    firstWait = first
-    guard model + 1 < models else { return end(.unavailable(retryAfterNanoseconds: first)) }
+    let first = firstUnavailability ?? why
+    firstUnavailability = first
+    guard model + 1 < models else { return end(.unavailable(first)) }
     model += 1
     state = .asking
     return .ask(model: model)

@@ -149,6 +149,9 @@ package final class Core: Sendable {
     }
   }
 
+  /// A call was refused that asked for no permit.
+  package func countRefusal() { state.withLock { $0.counters.refused &+= 1 } }
+
   /// Gives a lease back and returns what others must be told; the caller tells their loops.
   fileprivate func release(_ lease: Leases.ID, _ verdict: Verdict, now: Instant) -> Admission.Effects {
     state.withLock { state in

@@ -70,7 +70,7 @@ struct CallMachineTests {
   @Test func `the wait is one in all, also in the queues of several models`() {
     var machine = machine(models: 2)
     _ = machine.queued(now: at(5))
-    #expect(machine.unavailable(retryAfterNanoseconds: 70) == .ask(model: 1))
+    #expect(machine.unavailable(.breakerOpen(retryAfterNanoseconds: 70)) == .ask(model: 1))
     #expect(machine.queued(now: at(30)) == .wait)
     #expect(machine.wake == at(45))
   }
@@ -95,18 +95,31 @@ struct CallMachineTests {
 
   @Test func `a provider that is left alone sends the call to the next model, or ends it with the first wait`() {
     var machine = machine(models: 3)
-    #expect(machine.unavailable(retryAfterNanoseconds: 70) == .ask(model: 1))
+    #expect(machine.unavailable(.breakerOpen(retryAfterNanoseconds: 70)) == .ask(model: 1))
     #expect(machine.queued(now: at(1)) == .wait)
-    #expect(machine.unavailable(retryAfterNanoseconds: 80) == .ask(model: 2), "also from the queue")
-    #expect(machine.unavailable(retryAfterNanoseconds: 90) == .end(.unavailable(retryAfterNanoseconds: 70)))
+    #expect(machine.unavailable(.breakerOpen(retryAfterNanoseconds: 80)) == .ask(model: 2), "also from the queue")
+    #expect(
+      machine.unavailable(.breakerOpen(retryAfterNanoseconds: 90))
+        == .end(.unavailable(.breakerOpen(retryAfterNanoseconds: 70))))
     #expect(machine.model == 0, "the one that was asked for, and its wait")
+  }
+
+  @Test func `of several reasons not to ask a provider the first is the answer`() {
+    for (first, second) in [
+      (CallMachine.Unavailability.quarantined, CallMachine.Unavailability.breakerOpen(retryAfterNanoseconds: 5)),
+      (.breakerOpen(retryAfterNanoseconds: 5), .quarantined),
+    ] {
+      var machine = machine(models: 2)
+      #expect(machine.unavailable(first) == .ask(model: 1))
+      #expect(machine.unavailable(second) == .end(.unavailable(first)))
+    }
   }
 
   @Test func `a model that stands in for another is passed over when it is full, and the answer is about the first`() {
     var machine = machine(models: 3)
-    #expect(machine.unavailable(retryAfterNanoseconds: 70) == .ask(model: 1))
+    #expect(machine.unavailable(.breakerOpen(retryAfterNanoseconds: 70)) == .ask(model: 1))
     #expect(machine.refused(refusal) == .ask(model: 2))
-    #expect(machine.refused(refusal) == .end(.unavailable(retryAfterNanoseconds: 70)))
+    #expect(machine.refused(refusal) == .end(.unavailable(.breakerOpen(retryAfterNanoseconds: 70))))
     #expect(machine.model == 0)
   }
 
@@ -292,7 +305,7 @@ struct CallMachineTests {
     #expect(machine.admitted(now: at(20)) == .nothing)
     #expect(machine.granted(now: at(20)) == .nothing)
     #expect(machine.moved(true, now: at(20)) == .nothing)
-    #expect(machine.unavailable(retryAfterNanoseconds: 1) == .nothing)
+    #expect(machine.unavailable(.breakerOpen(retryAfterNanoseconds: 1)) == .nothing)
     #expect(machine.fail(at: 20) == .nothing)
     #expect(machine.finished() == .nothing)
     #expect(machine.due(now: at(1_000_000)) == .nothing)

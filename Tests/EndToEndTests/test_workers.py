@@ -198,7 +198,8 @@ async def test_three_ends_in_five_minutes_are_quarantine(start_host, tmp_path):
         line = host.wait_for("A plugin is in quarantine")
         assert str(plugin) in line
         refused = await client.chat("x", model="good")
-        assert refused["ok"] is False and "quarantine" in json.dumps(refused), refused
+        assert refused["error"]["code"] == "SERVICE_UNAVAILABLE", refused
+        assert refused["error"]["details"]["reason"] == "quarantined" and "operator" in refused["error"]["message"], refused
         assert (await client.chat("still here", model="echo"))["text"] == "still here"
         assert len(workers(host)) == 1
         listed = command("plugin", "list", "--config", str(host.config), "--json")

@@ -134,6 +134,40 @@ struct CallRetryTests {
     bench.expectNothingHeld()
   }
 
+  @Test func `a provider in quarantine refuses at once, without a permit, and says who can change it`() throws {
+    let bench = try bench()
+    bench.provider.isSpent = true
+    let face = RecordingFace(bench)
+    let refusal = try #require(bench.start(bench.call(face)))
+    #expect(refusal.code == .serviceUnavailable && refusal.message.contains("operator"))
+    #expect(refusal["reason"] == .string("quarantined"))
+    #expect(refusal["provider"] == .string("fake"))
+    #expect(refusal["retry_after"] == .milliseconds(60_000))
+    #expect(bench.provider.words.isEmpty && face.endings.isEmpty)
+    #expect(bench.core.read(now: .now()).counters.refused == 1)
+    bench.expectNothingHeld()
+  }
+
+  @Test(arguments: [false, true])
+  func `another model answers for one in quarantine, and one in quarantine for none`(isAsked: Bool) throws {
+    let spare = spare()
+    let bench = try bench(others: [spare], fallback: toSpare)
+    (isAsked ? bench.provider : spare).isSpent = true
+    let face = RecordingFace(bench)
+    let call = bench.call(face, fallbacks: [ModelEntry(id: "m-2", provider: 1, providerID: "spare")])
+    bench.start(call)
+    if isAsked {
+      bench.run { spare.answer(1, "mine") }
+      #expect(face.endings.map(\.outcome) == [.complete] && call.fallbackReason == "quarantined")
+    } else {
+      bench.run { bench.provider.done(1, failure(ProviderStatus.auth)) }
+      bench.run()
+      #expect(face.endings.map(\.error?.code) == [.providerError])
+      #expect(spare.words.isEmpty)
+    }
+    bench.expectNothingHeld()
+  }
+
   @Test func `a breaker opens at its failures, refuses at once with the seconds, and a probe closes it`() throws {
     let bench = try bench(attempts: 1, failures: 2)
     for call in 1...2 as ClosedRange<UInt64> {

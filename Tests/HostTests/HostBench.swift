@@ -16,6 +16,8 @@ final class ScriptedProvider: ProviderInstance, @unchecked Sendable {  // Confin
   private(set) var traces: [TraceContext?] = []
   /// Runs inside `open`; what it throws is what `open` throws.
   var onOpen: ((UInt64) throws(ProviderFailure) -> Void)?
+  /// Its plugin is in quarantine.
+  var isSpent = false
   private var sinks: [UInt64: any ProviderCallSink] = [:]
   private var opened: UInt64 = 0
 

@@ -124,7 +124,7 @@ final class SimulatedCall {
       perform(machine.refused(refusal))
     case .unavailable(let wait):
       world.ledger.hold(wait > 0, "provider \(provider) is unavailable for no time: its breaker should be probed")
-      perform(machine.unavailable(retryAfterNanoseconds: wait))
+      perform(machine.unavailable(.breakerOpen(retryAfterNanoseconds: wait)))
     case .draining:
       world.ledger.hold(world.isDraining, "refused as draining")
       perform(machine.draining())

@@ -70,7 +70,7 @@ final class SimulatedLoop {
     case .eviction(let eviction):
       guard let call = waiting[eviction.ticket.call] else { return }
       call.stoppedWaiting()
-      call.perform(call.machine.unavailable(retryAfterNanoseconds: eviction.retryAfterNanoseconds))
+      call.perform(call.machine.unavailable(.breakerOpen(retryAfterNanoseconds: eviction.retryAfterNanoseconds)))
     case .overdue(let overdue):
       calls.first { $0.ticket == overdue.lease.ticket }?.endOverdue()
       guard let effects = world.core.recover(overdue.id, now: world.now) else { return }

@@ -9,9 +9,6 @@ package protocol HostedProvider: ProviderInstance {
   /// Calls that are not closed, on all loops.
   var openCalls: Int { get }
 
-  /// Whether it will never serve again, though nobody stopped it: its plugin is in quarantine.
-  var isSpent: Bool { get }
-
   /// How its worker fares; nil: it runs in the host's process.
   var workerFigures: WorkerFigures? { get }
 

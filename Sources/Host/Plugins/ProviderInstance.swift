@@ -9,6 +9,9 @@ package protocol ProviderInstance: AnyObject, Sendable {
   /// What the plugin's descriptor and the configuration say.
   var information: ProviderInformation { get }
 
+  /// Whether it will never serve again, though nobody stopped it: its plugin is in quarantine. Thread: any.
+  var isSpent: Bool { get }
+
   /// Begins a call. `request` and what it points to are borrowed until this returns. Events may reach `sink` before
   /// it returns; they always come on `loop`. The instance holds `sink` strongly until `providerDone` was called or
   /// `release` was.

@@ -124,10 +124,16 @@ final class Call: ProviderCallSink, TimerTarget {
   func evicted(retryAfterNanoseconds wait: UInt64) {
     isWaiting = false
     noteFallback("breaker_open")
-    perform(machine.unavailable(retryAfterNanoseconds: wait))
+    perform(machine.unavailable(.breakerOpen(retryAfterNanoseconds: wait)))
   }
 
   private func ask() {
+    // No worker comes any more: a permit would only be held for saying so.
+    if let provider, provider.isSpent {
+      noteFallback("quarantined")
+      loop.core.countRefusal()
+      return perform(machine.unavailable(.quarantined))
+    }
     let request = Admission.Request(
       ticket: ticket, provider: model.provider, session: plan.session, principal: plan.principal, owner: plan.requestID,
       leaseNanoseconds: Leases.term(ofTotal: plan.total))
@@ -146,7 +152,7 @@ final class Call: ProviderCallSink, TimerTarget {
     case .refused(let refusal): perform(machine.refused(refusal))
     case .unavailable(let wait):
       noteFallback("breaker_open")
-      perform(machine.unavailable(retryAfterNanoseconds: wait))
+      perform(machine.unavailable(.breakerOpen(retryAfterNanoseconds: wait)))
     case .draining: perform(machine.draining())
     }
   }
@@ -235,7 +241,9 @@ final class Call: ProviderCallSink, TimerTarget {
   private func move() {
     markFallback()
     let provider = model.provider
-    guard let lease = permit?.lease, let effects = loop.core.transfer(lease, to: provider, now: loop.now) else {
+    guard let lease = permit?.lease, self.provider?.isSpent == false,
+      let effects = loop.core.transfer(lease, to: provider, now: loop.now)
+    else {
       return perform(machine.moved(false, now: loop.now))
     }
     loop.tell(effects)

@@ -101,6 +101,14 @@ struct CallError: Error, Sendable, Equatable {
       reason: "breaker_open", provider: provider, retryAfterMilliseconds: wait)
   }
 
+  /// The provider's plugin ended too often: nothing changes before an operator has looked at it.
+  static func quarantined(provider: String) -> CallError {
+    unavailable(
+      "Provider \(provider) is in quarantine: its plugin ended too often, and is not started any more before an "
+        + "operator has replaced it or let it go again", reason: "quarantined", provider: provider,
+      retryAfterMilliseconds: 60_000)
+  }
+
   /// At least as long: who comes back after exactly the time that it was told is not too early.
   private static func wholeMilliseconds(_ nanoseconds: UInt64) -> UInt64 {
     max(1, nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1))

@@ -49,7 +49,8 @@ struct CallEnding: Equatable {
           error: CallError(failure: failure, provider: provider, isPartial: isPartial))
       }
     case .refused(let refusal): self.init(outcome: .failed, error: CallError(refusal, provider: provider))
-    case .unavailable(let wait):
+    case .unavailable(.quarantined): self.init(outcome: .failed, error: .quarantined(provider: provider))
+    case .unavailable(.breakerOpen(let wait)):
       self.init(outcome: .failed, error: .breakerOpen(provider: provider, retryAfterNanoseconds: wait))
     case .draining: self.init(outcome: .failed, error: .draining(provider: provider))
     }
