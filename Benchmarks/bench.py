@@ -1,6 +1,6 @@
 """Measures the host as it was built, beside a peer where there is one, and says how each number compares to its aim.
 
-    bench.py [--short] [--write] [NAME...]      names: calls metrics instructions scrape idle start relay worker deadline waiting
+    bench.py [--short] [--write] [NAME...]      names: calls metrics instructions scrape watch idle start relay worker deadline waiting
 
 Client and server each have a core of their own; both sides of a comparison are run in turn, in the same minute, and
 the middle of several runs counts. `--write` puts the table into README.md beside this file.
@@ -24,6 +24,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -31,6 +32,7 @@ ROOT = HERE.parent
 sys.path.insert(0, str(ROOT / "Tests" / "EndToEndTests"))
 
 from host import PLUGINS, Host, configuration  # noqa: E402  (the tests' own way to start a host)
+from hostile import Caller  # noqa: E402
 from load import FaultyUpstream, compiled  # noqa: E402
 
 PROGRAMS = ROOT / ".build" / "bench"
@@ -259,6 +261,72 @@ def bench_scrape(rounds: int) -> list[tuple[str, str, str, bool | None]]:
 
 
 @contextlib.contextmanager
+def watcher(port: int):
+    """One that listens to what the page is fed with, until the block ends."""
+    feed = socket.create_connection(("127.0.0.1", port))
+    feed.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+    def read() -> None:
+        with contextlib.suppress(OSError):
+            while feed.recv(65_536):
+                pass
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        yield
+    finally:
+        feed.shutdown(socket.SHUT_RDWR)
+        reader.join()
+        feed.close()
+
+
+@contextlib.contextmanager
+def paced_calls(port: int):
+    """A client that calls Echo 200 times a second, until the block ends."""
+    is_over = threading.Event()
+    caller = Caller(port)
+    thread = threading.Thread(target=lambda: caller.latencies(3600, is_over.is_set), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def running_seconds(pid: int) -> float:
+    """How long the threads of a process have run (proc(5), schedstat); finer than `cpu_seconds`."""
+    tasks = pathlib.Path(f"/proc/{pid}/task")
+    return sum(int((tasks / task / "schedstat").read_text().split()[0]) for task in os.listdir(tasks)) / 1e9
+
+
+def bench_watch(rounds: int, seconds: float) -> list[tuple[str, str, str, bool | None]]:
+    """What the host takes of a core with and without one that watches, in turn."""
+    listener = {"address": "127.0.0.1:0", "serves": ["websocket", "monitor"]}
+    rows = []
+
+    def share(pid: int) -> float:
+        before, began = running_seconds(pid), time.monotonic()
+        time.sleep(seconds)
+        return (running_seconds(pid) - before) / (time.monotonic() - began) * 100
+
+    for what, load in (("idle", None), ("200 calls a second", paced_calls)):
+        added = []
+        with running_host(providers=echo_provider(), listeners=[listener]) as host:
+            with load(host.port) if load else contextlib.nullcontext():
+                for _ in range(rounds):
+                    alone = share(host.pid)
+                    with watcher(host.port):
+                        time.sleep(0.5)  # what it is told at first
+                        added.append(share(host.pid) - alone)
+        value = statistics.median(added)
+        rows.append((f"one that watches the page, of a core, {what}", f"{value:.2f} % ({min(added):.2f} to {max(added):.2f})",
+                     "< 1 %", value < 1))
+    return rows
+
+
+@contextlib.contextmanager
 def idle_connections(port: int, connections: int):
     """Open connections that said hello, until the block ends."""
     load = subprocess.Popen([*on(CLIENT), str(PROGRAMS / "idle"), str(port), str(connections)],
@@ -458,7 +526,7 @@ def conditions() -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="calls, metrics, instructions, scrape, idle, start, relay, worker, deadline, waiting; all when none is given")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="calls, metrics, instructions, scrape, watch, idle, start, relay, worker, deadline, waiting; all when none is given")
     parser.add_argument("--short", action="store_true", help="one quick round of each")
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
     options = parser.parse_args()
@@ -476,6 +544,7 @@ def main() -> int:
         "metrics": lambda: bench_metrics(rounds, seconds),
         "instructions": lambda: bench_instructions(1.0 if options.short else 5.0),
         "scrape": lambda: bench_scrape(rounds),
+        "watch": lambda: bench_watch(rounds, seconds),
         "idle": lambda: bench_idle(min(rounds, 3), idle),
         "start": lambda: bench_start(3 if options.short else 15),
         "relay": lambda: bench_relay(min(rounds, 3), seconds),
