@@ -126,6 +126,12 @@ async def test_a_refused_and_a_failed_call_say_why(start_host, upstream):
         assert refused["id"] == "late" and refused["outcome"] == "refused" and refused["code"] == "SERVICE_UNAVAILABLE"
         assert refused["message"] and refused["attempts"] == 0
         assert failed["outcome"] == "failed" and failed["attempts"] == 1 and failed["message"]
+        for _ in range(60):  # more than are told
+            await client.chat("say x")
+        async with EventStream.open(host) as later:  # nobody who saw it happen
+            recent = await later.next("recent", lambda calls: len(calls) > 50)
+        assert {call["outcome"] for call in recent[:50]} == {"refused"}
+        assert [call["key"] for call in recent[50:]] == [failed["key"]] and recent[50] == failed
 
 
 async def test_a_provider_that_did_not_come_up_is_shown_with_why_and_what_to_do(start_host):

@@ -1,16 +1,19 @@
+import Bytes
 import Decisions
+import JSON
 import Testing
 
 @testable import Host
 
 private func at(_ milliseconds: UInt64) -> Instant { Instant(nanoseconds: (1_000 + milliseconds) * 1_000_000) }
 
-private func summary(_ call: UInt64) -> CallSummary {
+private func summary(_ call: UInt64, provider: Int = 0, outcome: String = "complete") -> CallSummary {
   CallSummary(
     ticket: Ticket(loop: 0, call: call), id: Array("\"r\(call)\"".utf8), session: 0, principal: nil,
-    model: ModelEntry(id: "m-1", provider: 0, providerID: "fake"), tool: "chat", attempts: 1, receivedAt: at(0),
+    model: ModelEntry(id: "m-1", provider: provider, providerID: "fake-\(provider)"), tool: "chat", attempts: 1,
+    receivedAt: at(0),
     queuedNanoseconds: 0, firstTokenAt: .never, lastChunkAt: .never, chunks: 0, maxGapMicroseconds: 0,
-    state: .ended(outcome: "complete", error: nil, at: at(call)))
+    state: .ended(outcome: outcome, error: nil, at: at(call)))
 }
 
 struct CallRecordTests {
@@ -37,6 +40,37 @@ struct CallRecordTests {
     let first = max(0, count - CallRecord.gapsLimit)
     #expect(record.lastGaps.map(\.atMicroseconds) == (first..<count).map { UInt32(($0 + 1) * 2_000) })
     #expect(record.chunks == UInt64(count + 1))
+  }
+
+  @Test func `the last failure of each provider is known whatever has ended since, and told behind the fifty last`()
+    throws
+  {
+    var records = CallRecords()
+    var call: UInt64 = 0
+    func end(_ provider: Int, _ outcome: String, _ count: Int = 1) {
+      for _ in 0..<count {
+        call += 1
+        records.end(records.begin(receivedAt: at(0)), summary(call, provider: provider, outcome: outcome))
+      }
+    }
+    end(0, "failed", 3)
+    end(1, "truncated")
+    end(2, "cancelled")
+    end(0, "refused", 300)
+    end(3, "failed")
+    end(1, "complete", 40)
+    #expect(Set(records.lastFailures.map(\.ticket.call)) == [3, 4, 306])
+    var view = LoopView()
+    view.ended = records.ended(LoopView.endedLimit)
+    view.failures = records.lastFailures
+    var other = LoopView()
+    other.failures = [summary(2)]
+    var buffer = ByteBuffer()
+    RecentEvent([view, other], [], WallClock()).write(to: &buffer)
+    let rows = try #require(try JSONValue(parsing: buffer.readable).array)
+    let (last, before) = (rows.prefix(50), rows.dropFirst(50))
+    #expect(last.filter { $0["outcome"] == .string("failed") }.map { $0["provider"] } == [.string("fake-3")])
+    #expect(before.map { $0["key"] } == [.string("0-4"), .string("0-3")])
   }
 
   @Test func `a client that reads in jerks does not fill the record, and nothing grows beyond its limit`() {

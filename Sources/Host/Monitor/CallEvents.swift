@@ -31,15 +31,19 @@ struct RequestsEvent {
   }
 }
 
-/// Calls that ended last: the event `recent`.
+/// Calls that ended last, and behind them the last failure of each provider if it was longer ago: the event `recent`.
 struct RecentEvent {
   private let ended: [CallSummary]
   private let names: [String]
   private let clock: WallClock
 
   init(_ views: [LoopView], _ names: [String], _ clock: WallClock) {
-    ended = Array(
-      views.flatMap { $0.ended ?? [] }.sorted { $0.endedAt > $1.endedAt }.prefix(LoopView.endedLimit))
+    let last = views.flatMap { $0.ended ?? [] }.sorted { $0.endedAt > $1.endedAt }.prefix(LoopView.endedLimit)
+    var seen = Set(last.lazy.filter(\.isFailure).map(\.model.provider))
+    let before = views.flatMap(\.failures).sorted { $0.endedAt > $1.endedAt }.filter {
+      seen.insert($0.model.provider).inserted
+    }
+    ended = last + before
     self.names = names
     self.clock = clock
   }

@@ -139,6 +139,12 @@ struct CallSummary: Sendable {
   var chunks: UInt64
   var maxGapMicroseconds: UInt32
   var state: State
+
+  /// It ran, and not to its end.
+  var isFailure: Bool {
+    guard case .ended(let outcome, _, _) = state else { return false }
+    return outcome == CallOutcome.failed.rawValue || outcome == CallOutcome.truncated.rawValue
+  }
 }
 
 /// One call with all that was noted of it.

@@ -12,6 +12,9 @@ struct CallRecords {
   private var ring: [CallRecord] = []
   private var next = 0
   private var spares: [CallRecord] = []
+  /// By provider's number, the last call that failed there or was cut short: what a flood of refusals or of other calls
+  /// must not wash away.
+  private var failures: [Int: CallSummary] = [:]
   /// Calls that ended since the start: tells whether `ended` has changed.
   private(set) var endedCount: UInt64 = 0
 
@@ -24,6 +27,7 @@ struct CallRecords {
 
   /// The call has ended; nobody but this holds its record from now on.
   mutating func end(_ record: CallRecord, _ summary: consuming CallSummary) {
+    if summary.isFailure { failures[summary.model.provider] = copy summary }
     record.close(summary)
     endedCount &+= 1
     guard ring.count == Self.kept else { return ring.append(record) }
@@ -34,6 +38,9 @@ struct CallRecords {
 
   /// Those that ended last, newest first.
   func ended(_ count: Int) -> [CallSummary] { newestFirst.lazy.prefix(count).compactMap(\.summary) }
+
+  /// The last failure of each provider.
+  var lastFailures: [CallSummary] { Array(failures.values) }
 
   /// The newest for which `isIt` holds.
   func timeline(where isIt: (CallSummary) -> Bool) -> CallTimeline? {

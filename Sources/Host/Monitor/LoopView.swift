@@ -33,6 +33,8 @@ struct LoopView: Sendable {
   /// Newest first; nil: none has ended since the asker last looked.
   var ended: [CallSummary]?
   var endedCount: UInt64 = 0
+  /// The last failure of each provider.
+  var failures: [CallSummary] = []
 
   init() {}
 
@@ -43,6 +45,7 @@ struct LoopView: Sendable {
     sessions = Self.rows(loop.sessions)
     sessionsTotal = loop.sessions.count
     self.endedCount = loop.records.endedCount
+    failures = loop.records.lastFailures
     if endedCount != self.endedCount { ended = loop.records.ended(Self.endedLimit) }
   }
 
