@@ -43,6 +43,11 @@ async def test_the_scrape_the_page_and_health_have_the_same_numbers(start_host, 
         permits = health["components"]["semaphores"]
         assert provider_row["in_flight"] == values['patchbay_permits_in_flight{provider="local"}'] == 0
         assert provider_row["limit"] == values['patchbay_permits_limit{provider="local"}'] == 4
+        providers = health["requests"].pop("providers")
+        assert health["requests"] == OUTCOMES
+        assert providers == {name: {word: sum(value for key, value in values.items()
+                                              if key.startswith(f'patchbay_requests_total{{provider="{name}"')
+                                              and f'outcome="{word}"' in key) for word in OUTCOMES} for name in ["local"]}
         assert permits["leases"]["active"] == values["patchbay_host_permits_in_flight{}"] == 0
         assert health["status"] == "healthy" or health["alerts"], "what is not well is told"
     async with Client.open(host.url) as client:

@@ -7,7 +7,7 @@ import Testing
 /// The health paths as HTTP has them: what is 503, and what merely is not well.
 struct HealthFaceTests {
   private func ask(_ bench: HostBench, _ path: String) throws -> (status: Int, body: JSONValue) {
-    let reply = try #require(HealthFace(bench.services.health).reply(to: path))
+    let reply = try #require(HealthFace(bench.services.health, bench.services.metrics).reply(to: path))
     return (reply.status, try JSONValue(parsing: reply.body))
   }
 
@@ -51,8 +51,27 @@ struct HealthFaceTests {
     #expect(body["workers"]?["fake"]?["pid"]?.integer == 8 && body["alerts"] == .array([]))
   }
 
+  @Test func `requests are counted by how they ended, in all and of each provider`() throws {
+    let bench = try HostBench()
+    let client = try BenchClient.connected(to: bench)
+    client.send(#"{"op":"list_tools"}"#)
+    for number in 1...3 {
+      client.send(#"{"op":"call_tool","request_id":"\#(number)","name":"chat","arguments":{"prompt":"p"}}"#)
+    }
+    bench.run { bench.provider.answer(1, "b") }
+    bench.run { bench.provider.done(2, .failed(ProviderFailure(status: ProviderStatus.auth, message: "no"))) }
+    client.send(#"{"op":"cancel","request_id":"3"}"#)
+    client.send(#"{"op":"call_tool","request_id":"4","name":"chat","arguments":{"prompt":1}}"#)
+    bench.run()
+    let requests = try ask(bench, "/health").body["requests"]
+    let outcomes = RequestOutcome.allCases.map(\.rawValue)
+    #expect(outcomes.map { requests?[$0]?.integer } == [1, 0, 1, 1, 1], "what asks for no call is none")
+    #expect(outcomes.map { requests?["providers"]?["fake"]?[$0]?.integer } == [1, 0, 1, 1, 0])
+  }
+
   @Test func `what is not a health path is answered by nobody here`() throws {
-    #expect(HealthFace(try HostBench().services.health).reply(to: "/health/nothing") == nil)
+    let bench = try HostBench()
+    #expect(HealthFace(bench.services.health, bench.services.metrics).reply(to: "/health/nothing") == nil)
     #expect(HealthFace.route(at: "/health/nothing") == nil)
     for path in HealthFace.paths { #expect(HealthFace.route(at: path) != nil, "\(path)") }
   }

@@ -51,8 +51,10 @@ struct HealthReport: Sendable, Equatable {
 
   subscript(_ name: Component.Name) -> Component? { components.first { $0.name == name } }
 
-  /// The body of `/health`.
-  var json: JSONValue {
+  var json: JSONValue { .object(members) }
+
+  /// Of the body of `/health`, which also counts requests.
+  var members: [JSONValue.Member] {
     var members: [JSONValue.Member] = [
       .init("status", .string(status.name)), .init("state", .string(state)), .init("ready", .bool(isReady)),
       .init("version", .string(version)), .init("uptime_seconds", .integer(Int64(clamping: uptimeSeconds))),
@@ -60,7 +62,7 @@ struct HealthReport: Sendable, Equatable {
       .init("alerts", .array(alerts.map(\.json))), .init("recent_alerts", .array(recentAlerts.map(\.json))),
     ]
     if let webhook { members.append(.init("webhook", webhook.json)) }
-    return .object(members)
+    return members
   }
 }
 

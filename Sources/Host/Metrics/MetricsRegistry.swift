@@ -87,6 +87,11 @@ final class MetricsRegistry: Sendable {
     return snapshot
   }
 
+  /// The series of requests by number, and who counts them.
+  func counted() -> (series: [RequestSeries], meters: [LoopMeter]) {
+    (state.withLock { $0.series }, meters.withLock { $0 })
+  }
+
   /// What all loops counted of a series; nil: nothing.
   private static func merged(_ meters: [LoopMeter], _ number: Int) -> [UInt64]? {
     var sums: [UInt64]?

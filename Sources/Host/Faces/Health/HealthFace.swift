@@ -15,14 +15,20 @@ struct HealthFace {
   static func route(at path: String) -> Route? {
     guard paths.contains(path) else { return nil }
     return Route(access: openPaths.contains(path) ? .open : .viewer, isForAnyOrigin: true) { head, loop in
-      .reply(HealthFace(loop.services.health).reply(to: head.path) ?? .error(404, "nothing is served at this path"))
+      .reply(
+        HealthFace(loop.services.health, loop.services.metrics).reply(to: head.path)
+          ?? .error(404, "nothing is served at this path"))
     }
   }
 
   private let monitor: HealthMonitor
+  private let metrics: MetricsRegistry
   private let now = Instant.now()
 
-  init(_ monitor: HealthMonitor) { self.monitor = monitor }
+  init(_ monitor: HealthMonitor, _ metrics: MetricsRegistry) {
+    self.monitor = monitor
+    self.metrics = metrics
+  }
 
   /// nil: nothing is served at this path. 503: it does not live, or is not ready; whoever is merely not well is 200.
   func reply(to path: String) -> HTTPReply? {
@@ -50,7 +56,15 @@ struct HealthFace {
   }
 
   private func whole(_ report: HealthReport) -> HTTPReply {
-    HTTPReply(status: report.isReady ? 200 : 503, body: report.json.text + "\n")
+    json(report.isReady ? 200 : 503, report.members + [.init("requests", requests)])
+  }
+
+  private var requests: JSONValue {
+    guard let counts = metrics.requestCounts() else { return .null }
+    let sum = counts.values.reduce(into: RequestCounts()) { $0.add($1) }
+    let providers = counts.filter { !$0.key.isEmpty }.sorted { $0.key < $1.key }
+    return .object(
+      sum.json + [.init("providers", .object(providers.map { .init($0.key, .object($0.value.json)) }))])
   }
 
   /// The words of the permits are those of this very moment; the alerts have their hysteresis.
