@@ -16,7 +16,7 @@ package struct ResultStore: ~Copyable {
     }
 
     /// The id is a keyed hash already.
-    package func hash(into hasher: inout Hasher) { hasher.combine(id.low ^ session) }
+    var hash: UInt32 { UInt32(truncatingIfNeeded: id.low ^ session) }
   }
 
   private struct Entry {
@@ -39,7 +39,7 @@ package struct ResultStore: ~Copyable {
   private var entries: [Entry] = []
   private var oldest = 0
   private var gone = 0
-  private var index: [Key: Int] = [:]
+  private var index = ResultIndex()
 
   /// - Parameter bytesLimit: for all that is kept, three quarters of it for the results themselves. The memory is
   ///   reserved at once and taken as it is used.
@@ -64,15 +64,18 @@ package struct ResultStore: ~Copyable {
     if entries.count - oldest == entriesLimit { removeOldest() }
     let start = makeRoom(bytes.count)
     UnsafeMutableRawBufferPointer(rebasing: ring[start..<start + bytes.count]).copyMemory(from: bytes)
-    index[key] = gone + entries.count
+    if let before = index.find(key.hash, from: gone, { entries[$0].key == key }) {
+      index.remove(key.hash, gone + before)
+    }
+    index.insert(key.hash, gone + entries.count)
     entries.append(
       Entry(key: key, fingerprint: fingerprint, start: start, count: bytes.count, finishedAt: now))
   }
 
   /// The result of this key, if it is not too old; the bytes are borrowed until the next change.
   package func find(_ key: Key, now: Instant) -> (fingerprint: Fingerprint, bytes: UnsafeRawBufferPointer)? {
-    guard let number = index[key] else { return nil }
-    let entry = entries[number - gone]
+    guard let place = index.find(key.hash, from: gone, { entries[$0].key == key }) else { return nil }
+    let entry = entries[place]
     guard !isOver(entry, now: now) else { return nil }
     return (entry.fingerprint, UnsafeRawBufferPointer(rebasing: ring[entry.start..<entry.start + entry.count]))
   }
@@ -105,7 +108,7 @@ package struct ResultStore: ~Copyable {
 
   private mutating func removeOldest() {
     let entry = entries[oldest]
-    if index[entry.key] == gone + oldest { index[entry.key] = nil }
+    index.remove(entry.key.hash, gone + oldest)
     oldest += 1
     guard oldest >= 1_024, oldest >= entries.count / 2 else { return }
     entries.removeFirst(oldest)

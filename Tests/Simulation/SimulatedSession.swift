@@ -93,7 +93,7 @@ final class SimulatedSession {
 
   private func key(of id: [UInt8]) -> ResultStore.Key {
     let number = id.reduce(1) { $0 &* 257 &+ UInt64($1) }
-    return ResultStore.Key(session: serial, id: Fingerprint(high: number, low: 0))
+    return ResultStore.Key(session: serial, id: Fingerprint(high: number, low: number))
   }
 
   /// A slow reader catches up after a while.
