@@ -8,10 +8,16 @@ extension Host {
     }
   }
 
-  /// Until the next reload or start, which take the configured one.
-  func setLogLevel(_ level: LogLevel) -> ReloadReport {
-    let previous = log.level
+  /// In the host and in the workers.
+  func adopt(_ level: LogLevel, _ registry: ProviderRegistry?) {
     log.setLevel(level)
+    for entry in registry?.entries ?? [] { entry.provider.adopt(level) }
+  }
+
+  /// Until the next reload or start, which take the configured one.
+  func setLogLevel(_ level: LogLevel, _ providers: ProviderBringUp) -> ReloadReport {
+    let previous = log.level
+    adopt(level, providers.registry)
     // A level that hides it says so nevertheless.
     log.write(
       max(level, .info), "The log level was changed", [("from", previous.name), ("to", level.name)])

@@ -40,7 +40,7 @@ extension Host {
     }
     if let previous = providers.registry { registry.tell(log, after: previous) }
     services.principals.replace(wanted.auth.known)
-    log.setLevel(wanted.log.level)
+    adopt(wanted.log.level, registry)
     providers.adopt(registry, wanted)
     observer?.adopt(wanted.alerts)
     for change in certificates { adopt(change) }

@@ -220,7 +220,7 @@ package final class Host {
       return ReloadReport(isApplied: true, lines: ["looking at the plugin files; see 'patchbay plugin list'"])
     case .plugins: return ReloadReport(isApplied: true, lines: [PluginReport(providers, updates).json.text])
     case .reopenLog: return reopenLog()
-    case .logLevel(let level): return setLogLevel(level)
+    case .logLevel(let level): return setLogLevel(level, providers)
     }
   }
 

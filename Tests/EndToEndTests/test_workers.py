@@ -217,6 +217,27 @@ async def test_three_ends_in_five_minutes_are_quarantine(start_host, tmp_path):
     assert again.returncode == 1 and "not in quarantine" in again.stderr
 
 
+async def test_a_worker_hears_of_another_log_level_and_so_does_the_one_after_it(start_host, tmp_path):
+    rack = rack_with_echo(tmp_path)
+    build("misbehave", rack)
+    host = start_host(plugins={"directories": [str(rack)], "watch": False}, providers=PROVIDERS, limits=LIMITS, **PLAIN)
+    line = "a word for who looks closely"
+
+    async def heard(client, count: int) -> None:
+        # A call may overtake the new level, which goes another way.
+        while host.log.count(line) < count:
+            assert (await client.chat("x", model="good"))["text"] == "ok"
+
+    async with Client.open(host.url) as client:
+        await client.chat("x", model="good")
+        assert line not in host.log
+        assert command("log-level", "debug", "--config", str(host.config)).returncode == 0
+        await heard(client, 1)
+        assert (await client.chat("x", model="abort"))["ok"] is False
+        host.wait_for("A plugin's worker runs again")
+        await heard(client, host.log.count(line) + 1)
+
+
 async def test_a_host_that_starts_with_a_quarantined_plugin_leaves_it_out(start_host, tmp_path):
     rack = rack_with_echo(tmp_path)
     build("misbehave", rack)

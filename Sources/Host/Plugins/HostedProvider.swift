@@ -12,6 +12,9 @@ package protocol HostedProvider: ProviderInstance {
   /// How its worker fares; nil: it runs in the host's process.
   var workerFigures: WorkerFigures? { get }
 
+  /// The host's log has another level: its worker's gets it too.
+  func adopt(_ level: LogLevel)
+
   /// Takes no new calls, tells the plugin so, and cancels those that are open. Once; later ones do nothing.
   func stop()
 

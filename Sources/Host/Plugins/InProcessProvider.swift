@@ -149,6 +149,8 @@ extension InProcessProvider {
 extension InProcessProvider {
   package var isSpent: Bool { false }
   package var workerFigures: WorkerFigures? { nil }
+  /// It writes to the host's own.
+  package func adopt(_ level: LogLevel) {}
 
   package var openCalls: Int { tables.reduce(0) { $0 + $1.openCalls.load(ordering: .relaxed) } }
 

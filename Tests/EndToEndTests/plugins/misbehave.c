@@ -113,6 +113,9 @@ static int32_t call_open(void *self, const prv_call_request *request, prv_call c
     for (int descriptor = 3; descriptor < 256; descriptor++) close(descriptor);
     return PRV_OK;
   }
+  const prv_log_v1 *log = host->get_service(host->ctx, (prv_str){PRV_SERVICE_LOG, strlen(PRV_SERVICE_LOG)});
+  const char *word = "a word for who looks closely";
+  if (log != NULL) log->write(host->ctx, call, PRV_LOG_DEBUG, (prv_str){word, strlen(word)}, NULL, 0);
   answer(call, "ok");
   return PRV_OK;
 }

@@ -23,6 +23,7 @@ package final class PluginWorker: WorkerStreamDelegate {
   let upstream: WorkerUpstreamClient
   private var control: WorkerStream?
   private var links: [WorkerLink] = []
+  private let log: Log
 
   /// Runs until the host wants no more of it.
   ///
@@ -52,7 +53,7 @@ package final class PluginWorker: WorkerStreamDelegate {
   }
 
   private init(_ create: WorkerCreate, _ trail: WorkerTrail?) throws {
-    let log = Log(descriptor: Descriptors.log, level: create.logLevel, format: .json)
+    log = Log(descriptor: Descriptors.log, level: create.logLevel, format: .json)
     loop = try EventLoop(index: 0)
     self.trail = trail
     upstream = WorkerUpstreamClient(trail: trail)
@@ -70,7 +71,7 @@ package final class PluginWorker: WorkerStreamDelegate {
 
   private func serve(_ loops: Int32) throws -> Never {
     control = try WorkerStream(
-      Descriptors.control, accepting: [.stop, .destroy, .ping], on: loop, delegate: self)
+      Descriptors.control, accepting: [.stop, .destroy, .ping, .logLevel], on: loop, delegate: self)
     for index in 0..<loops { links.append(try WorkerLink(Descriptors.firstLoop + index, self)) }
     control?.send(.created)
     loop.run()
@@ -82,6 +83,10 @@ package final class PluginWorker: WorkerStreamDelegate {
   func streamReceived(_ message: WorkerFrameDecoder.Message, from stream: WorkerStream) throws(WorkerFrameFault) {
     switch message.kind {
     case .ping: control?.send(.pong, call: message.call)
+    case .logLevel:
+      var fields = WorkerFieldReader(message)
+      log.setLevel(try fields.logLevel())
+      try fields.end()
     case .stop:
       trail?.note(.stop, [])
       provider.stop()

@@ -18,6 +18,7 @@ struct WorkerFrame {
     case stop = 2
     case destroy = 3
     case ping = 4
+    case logLevel = 5
     // The control channel, worker to host.
     case hello = 16
     case created = 17

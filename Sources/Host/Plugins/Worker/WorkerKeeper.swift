@@ -48,10 +48,13 @@ final class WorkerKeeper: WorkerProcessDelegate, TimerTarget, @unchecked Sendabl
   private var started: Latch<Result<[String], PluginFault>>?
   private var endedLatches: [Latch<Void>] = []
   private var restartBegan = Instant.never
+  /// Which lines a worker's log has.
+  private var logLevel: LogLevel
 
   init(provider: WorkerProvider, supervisor: WorkerSupervisor) {
     self.provider = provider
     self.supervisor = supervisor
+    logLevel = provider.create.logLevel
     output = WorkerOutput(
       log: provider.log, pluginID: provider.information.pluginID, provider: provider.information.id)
   }
@@ -64,6 +67,13 @@ final class WorkerKeeper: WorkerProcessDelegate, TimerTarget, @unchecked Sendabl
     started = latch
     retained = provider
     launch(isFirst: true)
+  }
+
+  /// The host's log has another level.
+  func adopt(_ level: LogLevel) {
+    logLevel = level
+    // One that is being made is told once it is there.
+    if case .running(let worker) = state { worker.send(level) }
   }
 
   /// The instance takes no more calls.
@@ -137,6 +147,7 @@ final class WorkerKeeper: WorkerProcessDelegate, TimerTarget, @unchecked Sendabl
     disarm()
     state = .running(worker)
     provider.figures.began(pid: worker.child.pid, isFirst: isFirst)
+    if logLevel != provider.create.logLevel { worker.send(logLevel) }
     provider.workerIsUp(sockets)
     let missing = worker.missing ?? []
     if isFirst {

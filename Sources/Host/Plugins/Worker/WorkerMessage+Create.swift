@@ -55,7 +55,7 @@ extension WorkerCreate {
       key: key, isBlocking: isBlocking)
     hasUpstream = try fields.flag()
     graceMilliseconds = try fields.u64()
-    logLevel = LogLevel(rawValue: Int(try fields.u32())) ?? .info
+    logLevel = try fields.logLevel()
     try fields.end()
   }
 }
@@ -103,4 +103,8 @@ extension PluginFault {
     self.init(reason, remedy: try fields.text(limit: 16 << 10))
     try fields.end()
   }
+}
+
+extension WorkerFieldReader {
+  mutating func logLevel() throws(WorkerFrameFault) -> LogLevel { LogLevel(rawValue: Int(try u32())) ?? .info }
 }

@@ -91,6 +91,9 @@ final class WorkerProcess: WorkerStreamDelegate, DescriptorHandler, TimerTarget 
 
   func send(_ kind: WorkerFrame.Kind) { control?.send(kind) }
 
+  /// Which lines its log has from now on.
+  func send(_ level: LogLevel) { control?.send(.logLevel) { $0.appendField(UInt32(level.rawValue)) } }
+
   /// Closes the control socket, by which the worker ends itself.
   func letGo() { control?.close() }
 

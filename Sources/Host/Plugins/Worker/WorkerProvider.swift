@@ -95,6 +95,11 @@ final class WorkerProvider: HostedProvider, WorkerChannelOwner, @unchecked Senda
 
   var workerFigures: WorkerFigures? { figures }
 
+  func adopt(_ level: LogLevel) {
+    guard let keeper else { return }
+    supervisor.run { keeper.adopt(level) }
+  }
+
   var openCalls: Int { channels.reduce(0) { $0 + $1.openCalls.load(ordering: .relaxed) } }
 
   func stop() {
