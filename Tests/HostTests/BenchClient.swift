@@ -77,7 +77,9 @@ final class BenchClient {
   func send(_ payload: [UInt8], _ opcode: WebSocketOpcode = .text, isFinal: Bool = true) {
     var frame = ByteBuffer()
     payload.withUnsafeBytes { WebSocketEncoder.appendMasked(opcode, $0, key: 0x1234_5678, to: &frame) }
-    if !isFinal { frame.readableMutable[0] &= 0x7F }
+    // In one expression the compiler breaks it under ThreadSanitizer.
+    let bytes = frame.readableMutable
+    if !isFinal { bytes[0] &= 0x7F }
     stream(&frame)
   }
 
