@@ -1,6 +1,6 @@
 """Measures the host as it was built, beside a peer where there is one, and says how each number compares to its aim.
 
-    bench.py [--short] [--write] [NAME...]      names: calls metrics instructions scrape watch idle start relay worker deadline waiting
+    bench.py [--short] [--write] [NAME...]      names: calls metrics scrape watch idle start relay worker deadline waiting
 
 Client and server each have a core of their own; both sides of a comparison are run in turn, in the same minute, and
 the middle of several runs counts. `--write` puts the table into README.md beside this file.
@@ -17,7 +17,6 @@ import pathlib
 import platform
 import re
 import resource
-import shutil
 import signal
 import socket
 import statistics
@@ -31,7 +30,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path.insert(0, str(ROOT / "Tests" / "EndToEndTests"))
 
-from host import PLUGINS, Host, configuration  # noqa: E402  (the tests' own way to start a host)
+from host import Host, configuration  # noqa: E402  (the tests' own way to start a host)
 from hostile import Caller  # noqa: E402
 from load import FaultyUpstream, compiled  # noqa: E402
 
@@ -165,15 +164,18 @@ def bench_calls(rounds: int, seconds: float) -> list[tuple[str, str, str, bool |
 
 
 def bench_metrics(rounds: int, seconds: float) -> list[tuple[str, str, str, bool | None]]:
-    """The same calls on a host that counts and on one that does not, in turn; short runs, so that both see the same."""
+    """The same calls on a host that counts and on one that does not, in turn; short runs, so that both see the same. Each
+    pair of hosts is new: where a process happens to lie in memory makes it some percent slower than its twin."""
     runs: dict[bool, list[dict]] = {True: [], False: []}
-    with running_host(loops=1, providers=echo_provider()) as counting, \
-            running_host(loops=1, providers=echo_provider(), metrics={"counting": False}) as silent:
-        for host in (counting, silent):
-            measure_calls(host.pid, host.port, seconds / 4)
-        for turn in range(4 * rounds):
-            for host in (counting, silent) if turn % 2 else (silent, counting):
-                runs[host is counting].append(measure_calls(host.pid, host.port, seconds / 4))
+    for pair in range(2 * rounds):
+        with contextlib.ExitStack() as stack:
+            hosts = {counts: stack.enter_context(running_host(loops=1, providers=echo_provider(), metrics={"counting": counts}))
+                     for counts in ((True, False) if pair % 2 else (False, True))}
+            for host in hosts.values():
+                measure_calls(host.pid, host.port, seconds / 8)
+            for turn in range(4):
+                for counts in (True, False) if turn % 2 else (False, True):
+                    runs[counts].append(measure_calls(hosts[counts].pid, hosts[counts].port, seconds / 8))
     ratios = [on["per_second"] / off["per_second"] for on, off in zip(runs[True], runs[False])]
     costs = {name: statistics.median(on[name] - off[name] for on, off in zip(runs[True], runs[False]))
              for name in ("user_us", "system_us")}
@@ -183,46 +185,6 @@ def bench_metrics(rounds: int, seconds: float) -> list[tuple[str, str, str, bool
             ("throughput that counting costs", f"{lost:.1f} % (middle of {len(ratios)} pairs)", "< 3 %", lost < 3),
             ("CPU that counting costs", f"{costs['user_us']:.2f} µs user, {costs['system_us']:.2f} µs system a call", "",
              None)]
-
-
-def instructions_so_far(counting: bool, seconds: float) -> tuple[int, int]:
-    """Calls that a host under callgrind answered in so long, and the instructions of its whole life."""
-    from client import Client  # needs websockets, which nothing else here does
-
-    async def admitted(url: str) -> int:
-        async with Client.open(url) as client:
-            return (await client.health())["counters"]["admitted"]
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        rack = folder / "rack"
-        rack.mkdir()
-        shutil.copy(PLUGINS / "echo.so", rack / "echo.so")
-        settings = configuration(limits=ROOMY, loops=1, providers=echo_provider(), metrics={"counting": counting},
-                                 plugins={"directories": [str(rack)], "watch": False})
-        host = Host(folder, settings, prefix=("valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/counts"))
-        try:
-            measure_calls(host.pid, host.port, seconds)
-            calls = asyncio.run(admitted(host.url))
-            host.signal(signal.SIGTERM)
-            host.wait(60)
-        finally:
-            host.kill()
-        return calls, int(re.search(r"^(?:totals|summary): (\d+)", (folder / "counts").read_text(), re.M)[1])
-
-
-def bench_instructions(seconds: float) -> list[tuple[str, str, str, bool | None]]:
-    """What a call costs whatever else the machine does: the difference of a long and a short life, by callgrind."""
-    if not shutil.which("valgrind"):
-        print("without instructions: valgrind is not installed", file=sys.stderr)
-        return []
-    each = {}
-    for counting in (True, False):
-        (few, less), (many, more) = (instructions_so_far(counting, length) for length in (seconds / 5, seconds))
-        each[counting] = (more - less) / max(1, many - few)
-    added = each[True] - each[False]
-    return [("instructions of the host for a `call_tool chat` on Echo, counted and uncounted",
-             f"{each[True]:,.0f} and {each[False]:,.0f}: {added:,.0f} more, {added / each[False] * 100:.1f} %", "", None)]
 
 
 SCRAPED_PROVIDERS = 50
@@ -526,7 +488,7 @@ def conditions() -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="calls, metrics, instructions, scrape, watch, idle, start, relay, worker, deadline, waiting; all when none is given")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="calls, metrics, scrape, watch, idle, start, relay, worker, deadline, waiting; all when none is given")
     parser.add_argument("--short", action="store_true", help="one quick round of each")
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
     options = parser.parse_args()
@@ -542,7 +504,6 @@ def main() -> int:
     measurements = {
         "calls": lambda: bench_calls(rounds, seconds),
         "metrics": lambda: bench_metrics(rounds, seconds),
-        "instructions": lambda: bench_instructions(1.0 if options.short else 5.0),
         "scrape": lambda: bench_scrape(rounds),
         "watch": lambda: bench_watch(rounds, seconds),
         "idle": lambda: bench_idle(min(rounds, 3), idle),
