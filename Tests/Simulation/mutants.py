@@ -108,7 +108,7 @@ MUTANTS = {
     "a result overwrites one that is still given out": (
         "ResultStore", "      } else if first.start - end >= count {", "      } else if ring.count - end >= count {"),
     "a request gets a result that is gone": (
-        "ResultStore", "    if index[entry.key] == gone + oldest { index[entry.key] = nil }\n", ""),
+        "ResultStore", "    index.remove(entry.key.hash, gone + oldest)\n", ""),
     "a result is given out when it is too old": (
         "ResultStore", "    guard !isOver(entry, now: now) else { return nil }\n", ""),
     "a busy session is closed as idle": ("SessionLife", "!hasCalls && heardAt", "heardAt"),
