@@ -13,10 +13,15 @@ private final class ConnectionProbe: ConnectionHandler {
   var words: [String] = []
   /// How many bytes of what came are left for later.
   var leaves = 0
+  /// What it answers to whatever comes.
+  var answer: [UInt8] = []
 
   func received(_ buffer: inout ByteBuffer, on connection: Connection) {
     words.append("received \(buffer.string())")
     buffer.consume(buffer.count - min(leaves, buffer.count))
+    guard !answer.isEmpty else { return }
+    connection.outbound.append(answer)
+    connection.outboundChanged()
   }
 
   func backlogCleared() { words.append("cleared") }
@@ -146,6 +151,18 @@ struct ConnectionTests {
     bench.host.run()
     #expect(bench.connection.isCongested == (beyond >= 0))
     #expect(bench.probe.words == (beyond >= 0 ? [] : ["cleared", "received x"]))
+  }
+
+  @Test(arguments: [1, ConnectionLimits.lowWriteBytes + 1])
+  func `a client that ends with its question has the answer`(bytes: Int) throws {
+    let bench = try ConnectionBench()
+    bench.probe.answer = Array(repeating: 0x61, count: bytes)
+    #expect(Glibc.send(bench.far, "x", 1, Int32(MSG_NOSIGNAL)) == 1)
+    shutdown(bench.far, Int32(SHUT_WR))
+    // Both in one turn, as in a share of the low priority.
+    bench.host.run { for _ in 0..<2 { bench.connection.descriptorReady(.read) } }
+    #expect(bench.drainSocket() == bytes)
+    #expect(bench.probe.words == ["received x", "closed"])
   }
 
   @Test func `everything queued arrives, and a backlog is cleared once`() throws {

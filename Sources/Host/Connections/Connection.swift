@@ -115,7 +115,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   func descriptorReady(_ ready: DescriptorInterest) {
     if state == .securing { return secure() }
     if ready.contains(.write) {
-      flush()
+      flush(atMost: writeLimit)
       resumeReading()
     }
     guard state != .closed, interest.contains(.read) else {
@@ -188,7 +188,10 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
   }
 
   private func endOfStream() {
-    // A client that shuts its side down gets no more than what was on its way: WebSocket ends with close frames.
+    // A client that shuts its side down gets no more than what was on its way: WebSocket ends with close frames. That is
+    // also what this turn has said.
+    flush(atMost: .max)
+    guard state != .closed else { return }
     _ = transport.close()
     close(.peer)
   }
@@ -210,11 +213,14 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
 
   func turnEnded() {
     isFlushScheduled = false
-    flush()
+    flush(atMost: writeLimit)
   }
 
-  private func flush() {
-    var left = standing.isLow ? ConnectionLimits.lowWriteBytes : Int.max
+  private var writeLimit: Int { standing.isLow ? ConnectionLimits.lowWriteBytes : .max }
+
+  /// Gives the socket what is queued, up to a limit; what it does not take is given when it does.
+  private func flush(atMost limit: Int) {
+    var left = limit
     while !outbound.isEmpty, state != .closed {
       guard left > 0 else { return waitToWrite() }
       switch transport.write(UnsafeRawBufferPointer(rebasing: outbound.readable.prefix(left))) {
