@@ -175,6 +175,10 @@ private func take(_ message: Message) throws(WorkerFrameFault) {
       "a result is read back",
       copy.0 == number && copy.1.failure == result.failure && copy.1.bytesReceived == result.bytesReceived)
   case .stop, .destroy, .ping, .created, .destroyed, .pong: break
+  case .logLevel:
+    var fields = WorkerFieldReader(message)
+    _ = try fields.logLevel()
+    try fields.end()
   case .cancel, .exchangeCancel, .exchangePause, .exchangeResume, .exchangeConnected:
     var fields = WorkerFieldReader(message)
     _ = try fields.u32()
