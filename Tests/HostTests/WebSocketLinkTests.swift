@@ -200,6 +200,29 @@ struct WebSocketLinkTests {
     #expect(order.firstIndex(of: 2) == share)
   }
 
+  @Test func `control frames take nothing of the share`() throws {
+    let bench = try HostBench()
+    var order: [Int] = []
+    var links = 0
+    bench.loop.messageService = MessageService(takesBinary: false) { _ in
+      links += 1
+      return Recorder(number: links) { order.append($0) }
+    }
+    let clients = try (0...Standing.few).map { _ in
+      let client = try BenchClient(bench, request: BenchClient.upgrade())
+      _ = try client.head()
+      return client
+    }
+    let pings = Array(repeating: [0x89, 0x80, 0, 0, 0, 0] as [UInt8], count: FloodGuard.rate.burst).flatMap { $0 }
+    clients[0].write(pings + [0x81, 0x81, 0, 0, 0, 0, 0x61])
+    clients[1].write([0x81, 0x81, 0, 0, 0, 0, 0x62])
+    bench.run()
+    try bench.wait { order.count == 2 }
+    #expect(order == [1, 2])
+    let pongs = try clients[0].events().filter { $0 == .pong("") }
+    #expect(pongs.count == FloodGuard.rate.burst)
+  }
+
   /// Tells whose message came.
   private final class Recorder: MessageHandler {
     private let number: Int

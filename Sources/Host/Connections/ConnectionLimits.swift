@@ -23,7 +23,7 @@ enum ConnectionLimits {
   static let smallRestBytes = 4 << 10
   /// Taken at once of a message of which more than that has come; a TLS record fits (RFC 8446 §5.1).
   static let smallestReadBytes = 16 << 10
-  /// Messages and control frames of one connection in one turn; then other connections have theirs.
+  /// Messages of one connection in one turn; then other connections have theirs.
   static let messagesPerTurn = 32
   /// The same for a connection of the low priority.
   static let lowMessagesPerTurn = 8

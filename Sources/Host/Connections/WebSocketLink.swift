@@ -99,8 +99,10 @@ package final class WebSocketLink: ConnectionHandler, TimerTarget {
     var left = connection.messagesPerTurn
     do {
       while state != .closed, !connection.isCongested, left > 0, let event = try decoder.next(&buffer) {
+        // A control frame costs little, and `FloodGuard` bounds them: who floods with them is told so at once, instead of
+        // in one small share after the other.
+        if !event.isControl { left -= 1 }
         take(event)
-        left -= 1
       }
     } catch {
       fail(error)
