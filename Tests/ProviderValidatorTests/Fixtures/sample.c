@@ -46,8 +46,13 @@ static void *wait_for_ever(void *nothing) {
 }
 
 static void start_a_thread(void) {
+  /* A small one: hundreds of them are not to end in the limit of memory, which would be another finding. */
+  pthread_attr_t small;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, 65536);
   pthread_t thread;
-  pthread_create(&thread, NULL, wait_for_ever, NULL);
+  pthread_create(&thread, &small, wait_for_ever, NULL);
+  pthread_attr_destroy(&small);
 }
 
 #ifdef WITH_THREAD
