@@ -1,9 +1,9 @@
 /// Whether a connection is served in each turn of its loop, or only in the time that is left for the low priority.
 ///
-/// | state  | known, a second without excess, and all that came is read | excess            |
-/// |--------|-----------------------------------------------------------|-------------------|
+/// | state  | known, a second without excess, and all that came is read | excess             |
+/// |--------|-----------------------------------------------------------|--------------------|
 /// | low    | normal                                                    | low, a second anew |
-/// | normal | normal                                                    | low               |
+/// | normal | normal                                                    | low                |
 ///
 /// Excess is to send more than a share of what a loop can take, to send faster than it is read, to ask for more in a
 /// turn than a turn gives, or to take so little that what waits is bounded.

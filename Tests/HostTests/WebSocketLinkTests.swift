@@ -183,16 +183,7 @@ struct WebSocketLinkTests {
   func `who has had a share of a turn goes on behind the others`(connections: Int, share: Int) throws {
     let bench = try HostBench()
     var order: [Int] = []
-    var links = 0
-    bench.loop.messageService = MessageService(takesBinary: false) { _ in
-      links += 1
-      return Recorder(number: links) { order.append($0) }
-    }
-    let clients = try (0..<connections).map { _ in
-      let client = try BenchClient(bench, request: BenchClient.upgrade())
-      _ = try client.head()
-      return client
-    }
+    let clients = try recorded(connections, on: bench) { order.append($0) }
     clients[0].write(Array(repeating: [0x81, 0x81, 0, 0, 0, 0, 0x61], count: 3 * share).flatMap { $0 })
     clients[1].write([0x81, 0x81, 0, 0, 0, 0, 0x62])
     bench.run()
@@ -203,16 +194,7 @@ struct WebSocketLinkTests {
   @Test func `control frames take nothing of the share`() throws {
     let bench = try HostBench()
     var order: [Int] = []
-    var links = 0
-    bench.loop.messageService = MessageService(takesBinary: false) { _ in
-      links += 1
-      return Recorder(number: links) { order.append($0) }
-    }
-    let clients = try (0...Standing.few).map { _ in
-      let client = try BenchClient(bench, request: BenchClient.upgrade())
-      _ = try client.head()
-      return client
-    }
+    let clients = try recorded(Standing.few + 1, on: bench) { order.append($0) }
     let pings = Array(repeating: [0x89, 0x80, 0, 0, 0, 0] as [UInt8], count: FloodGuard.rate.burst).flatMap { $0 }
     clients[0].write(pings + [0x81, 0x81, 0, 0, 0, 0, 0x61])
     clients[1].write([0x81, 0x81, 0, 0, 0, 0, 0x62])
@@ -221,6 +203,20 @@ struct WebSocketLinkTests {
     #expect(order == [1, 2])
     let pongs = try clients[0].events().filter { $0 == .pong("") }
     #expect(pongs.count == FloodGuard.rate.burst)
+  }
+
+  /// So many links, numbered from 1; `tell` hears whose messages come.
+  private func recorded(_ count: Int, on bench: HostBench, _ tell: @escaping (Int) -> Void) throws -> [BenchClient] {
+    var links = 0
+    bench.loop.messageService = MessageService(takesBinary: false) { _ in
+      links += 1
+      return Recorder(number: links, tell: tell)
+    }
+    return try (0..<count).map { _ in
+      let client = try BenchClient(bench, request: BenchClient.upgrade())
+      _ = try client.head()
+      return client
+    }
   }
 
   /// Tells whose message came.
