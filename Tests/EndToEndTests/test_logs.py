@@ -1,9 +1,11 @@
 """The log of a running host: moved away and opened anew, louder and quieter, with one id on every line of a request."""
 
+import ctypes
 import json
 import os
 import pathlib
 import re
+import select
 import signal
 import time
 
@@ -29,8 +31,12 @@ class FileHost(Host):
     def follow(self, path: pathlib.Path) -> None:
         """Takes the lines of the file, also of one that takes its place, until the host ends."""
         seen: dict[int, int] = {}
+        changes, words = changes_in(path.parent), self.process.stderr.fileno()
+        poller = select.poll()
+        for descriptor in (changes, words):
+            poller.register(descriptor, select.POLLIN)
+        has_ended = False
         while True:
-            has_ended = self.process.poll() is not None
             for entry in sorted(path.parent.glob(path.name + "*"), key=lambda entry: entry.name, reverse=True):
                 data = entry.read_bytes()
                 at = seen.get(entry.stat().st_ino, 0)
@@ -43,9 +49,21 @@ class FileHost(Host):
                             self.lines.append(line)
                         self.changed.notify_all()
             if has_ended:
+                os.close(changes)
                 return
-            # Nothing announces a line in a file.
-            time.sleep(0.01)
+            for descriptor, _ in poller.poll():
+                # The end of its standard error is the host's.
+                has_ended |= not os.read(descriptor, 65_536)
+
+
+def changes_in(folder: pathlib.Path) -> int:
+    """A descriptor that is ready to be read when a file in the folder was written to, made or moved (inotify(7))."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = libc.inotify_init1(os.O_CLOEXEC)
+    modify, moved_to, create = 0x2, 0x80, 0x100
+    if descriptor < 0 or libc.inotify_add_watch(descriptor, os.fsencode(folder), modify | moved_to | create) < 0:
+        raise OSError(ctypes.get_errno(), "inotify", str(folder))
+    return descriptor
 
 
 def test_a_log_that_was_moved_away_is_opened_anew(tmp_path):

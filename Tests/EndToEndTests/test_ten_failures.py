@@ -252,7 +252,7 @@ async def test_a_leak_of_a_plugins_memory(start_host, browser, tmp_path):
 
 
 async def leak(client: Client) -> None:
-    """A MiB a call, some a second."""
+    """A client that leaks slowly on purpose: a MiB a call, some a second, so that growth is a line and not a step."""
     while True:
         await client.chat("x", model="leak")
         await asyncio.sleep(0.4)
