@@ -62,9 +62,14 @@ public struct ByteBuffer: ~Copyable {
     } else {
       var size = max(capacity * 2, 64)
       while size < unread + count { size *= 2 }
-      let fresh = malloc(size)!
-      if let base {
-        memcpy(fresh, base + start, unread)
+      let fresh: UnsafeMutableRawPointer
+      if start == 0 {
+        // The C library moves the pages of a large block instead of copying them to ones that must first be brought in:
+        // a message of megabytes would hold its loop for milliseconds each time its buffer doubles.
+        fresh = realloc(base, size)!
+      } else {
+        fresh = malloc(size)!
+        if let base { memcpy(fresh, base + start, unread) }
         free(base)
       }
       base = fresh
