@@ -165,6 +165,14 @@ struct ConnectionTests {
     #expect(bench.probe.words == ["received x", "closed"])
   }
 
+  @Test(arguments: [
+    (0, 64 << 10), (1, 64 << 10), (8, 64 << 10), (9, 58_254), (31, 16_912), (32, 16 << 10), (33, 16 << 10),
+    (10_000, 16 << 10),
+  ])
+  func `what a turn reads is shared by the connections of the loop`(connections: Int, bytes: Int) {
+    #expect(ConnectionLimits.readBytes(connections: connections) == bytes)
+  }
+
   @Test func `everything queued arrives, and a backlog is cleared once`() throws {
     let bench = try ConnectionBench()
     bench.queue(1 << 20)

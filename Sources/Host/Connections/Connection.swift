@@ -157,9 +157,7 @@ final class Connection: DescriptorHandler, TurnEndHandler, TimerTarget {
 
   /// OpenSSL must have room for a record (`TLSConnection`).
   private var readLimit: Int {
-    guard standing.isLow else {
-      return loop.connections.count <= Standing.few ? ConnectionLimits.readBytes : ConnectionLimits.sharedReadBytes
-    }
+    guard standing.isLow else { return ConnectionLimits.readBytes(connections: loop.connections.count) }
     if case .secured = transport { return ConnectionLimits.smallestReadBytes }
     return ConnectionLimits.lowReadBytes
   }

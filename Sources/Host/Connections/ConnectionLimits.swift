@@ -11,10 +11,12 @@ enum ConnectionLimits {
   static let firstBlockBytes = 4 << 10
   /// The largest block that a loop keeps for the next connection that has something to say.
   static let spareBlockBytes = 64 << 10
-  /// Bytes taken from the socket in one turn; then other connections have theirs.
+  /// Bytes taken from the socket in one turn at most; then other connections have theirs.
   static let readBytes = 64 << 10
-  /// The same where many connections share the loop (`Standing.few`).
-  static let sharedReadBytes = 16 << 10
+  /// The same among however many; a TLS record fits (RFC 8446 §5.1).
+  static let leastReadBytes = 16 << 10
+  /// Bytes taken in one turn of all connections together, as far as that leaves each the least.
+  static let turnReadBytes = 512 << 10
   /// The same for a connection of the low priority: what that costs is what all others may have to wait.
   static let lowReadBytes = 4 << 10
   /// Bytes given to the socket of a connection of the low priority in one turn; a TLS record fits (RFC 8446 §5.1).
@@ -35,4 +37,9 @@ enum ConnectionLimits {
   static let pingMilliseconds: UInt64 = 30_000
   /// How long it may take to show any sign of life then.
   static let pongMilliseconds: UInt64 = 20_000
+
+  /// Bytes taken in one turn of each of so many connections of a loop.
+  static func readBytes(connections: Int) -> Int {
+    max(leastReadBytes, min(readBytes, turnReadBytes / max(1, connections)))
+  }
 }
