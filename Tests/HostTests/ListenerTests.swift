@@ -54,6 +54,36 @@ struct ListenerTests {
     #expect("\(listener.boundAddress)" != text)
   }
 
+  @Test func `the kernel keeps little for a client that reads nothing`() throws {
+    let loop = try EventLoop(index: 0)
+    _ = Watchdog(loop)
+    var accepted: Int32 = -1
+    let listener = try Listener(address: BindAddress(parsing: "127.0.0.1:0"), loop: loop) { socket in
+      accepted = socket.take()
+      loop.stop()
+    }
+    let client = try connected(to: listener.boundAddress)
+    defer { close(client) }
+    loop.run()
+    listener.close()
+    defer { close(accepted) }
+    let block = [UInt8](repeating: 7, count: 4 << 10)
+    var taken = 0
+    while case let count = write(accepted, block, block.count), count > 0 { taken += count }
+    #expect(errno == EAGAIN)
+    // What the client's own kernel has room for, 16 KiB, and the last piece, which goes over that.
+    let received = receiveBuffer(of: client)
+    #expect(
+      taken > 16 << 10 && taken <= received + (16 << 10) + (64 << 10), "\(taken) bytes, \(received) of them received")
+  }
+
+  private func receiveBuffer(of descriptor: Int32) -> Int {
+    var size: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    getsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, &length)
+    return Int(size)
+  }
+
   @Test func `a socket that nobody takes is closed`() throws {
     let loop = try EventLoop(index: 0)
     _ = Watchdog(loop)

@@ -191,9 +191,9 @@ package final class Listener: DescriptorHandler, TimerTarget {
 
   private static func openSpare() -> Int32 { clinux_open("/dev/null", O_RDONLY | O_CLOEXEC, 0) }
 
-  /// What a socket buffers that the network has not taken: a client which reads nothing would make the kernel keep
-  /// megabytes (tcp(7), TCP_NOTSENT_LOWAT).
-  private static let unsentBytes: Int32 = 128 << 10
+  /// What a socket takes that the network does not: a client which reads nothing would make the kernel keep megabytes
+  /// (tcp(7), TCP_NOTSENT_LOWAT). The rest waits in the connection's own buffer, where it is counted.
+  private static let unsentBytes: Int32 = 16 << 10
 
   private static func prepare(_ descriptor: Int32) {
     var on: Int32 = 1
