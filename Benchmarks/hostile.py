@@ -1,16 +1,21 @@
 """What thousands of hostile peers cost a client that behaves, and the host.
 
-    hostile.py [--count 5000] [--seconds 10] [--write] [KIND...]
+    hostile.py [--count 5000] [--seconds 10] [--one-network] [--write] [KIND...]
 
 For each kind: the latency of Echo calls at a steady pace while the host is quiet, while that many peers connect, and
 while they misuse it, in turn, three times; the host's memory and descriptors before, at the worst, and after they have
 left. Exits with 1 when the 99th percentile under attack is over twice the quiet one, memory over its bound, or something
-is not given back. `--write` puts
-the table into README.md beside this file.
+is not given back. `--write` puts the table into README.md beside this file.
+
+The peers are as if on another machine, where that can be made (root): they have a core and a network of their own
+(`networks.py`). The client is on the host's core and goes before everything there, so it waits for nothing but the host
+and what the kernel does for the host. `--one-network` leaves both to the loopback interface, the client on the peers'
+core.
 """
 
 import argparse
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
@@ -29,13 +34,15 @@ ROOT = HERE.parent
 sys.path.insert(0, str(ROOT / "Tests" / "EndToEndTests"))
 
 from host import Host, configuration  # noqa: E402  (the tests' own way to start a host)
-from hostile_peer import HELLO, KINDS, UPGRADE, frame  # noqa: E402
+from hostile_peer import HELLO, KINDS, frame, upgrade  # noqa: E402
+from networks import HOST_ADDRESS, are_possible, host_and_peers  # noqa: E402
 
 PEER = ROOT / "Tests" / "EndToEndTests" / "hostile_peer.py"
 BUFFERED_MIB, OWN_MIB = 64, 64
 ROUNDS = 3
 PACE_SECONDS = 0.005
 MANY = 12_000
+TOKEN = "a-token-of-this-measurement"  # a host that others than its own machine can reach wants one
 
 
 # The host has a core of its own, as it would on a server: what is measured is what the host does to its client, not
@@ -55,13 +62,19 @@ def only_on(cores: set[int]):
         os.sched_setaffinity(0, before)
 
 
+def go_first(cores: set[int]) -> None:
+    """This process runs on these cores, before whatever else does; what it starts does not."""
+    os.sched_setaffinity(0, cores)
+    os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+
+
 class Caller:
     """A client that behaves: one call at a time, timed."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, token: str | None = None) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.sendall(UPGRADE + HELLO)
+        self.socket.sendall(upgrade(token) + HELLO)
         self.received = b""
         self.until(b'"hello_ack","ok":true')
         self.call = frame(b'{"op":"call_tool","name":"chat","arguments":{"prompt":"how long?"}}')
@@ -93,13 +106,51 @@ def p99(latencies: list[float]) -> float:
     return sorted(latencies)[int(len(latencies) * 0.99)]
 
 
-def attack(host: Host, caller: Caller, kind: str, count: int, seconds: float) -> dict:
+@dataclasses.dataclass
+class Stage:
+    """A host, the client that behaves, and where the peers come from."""
+
+    host: Host
+    caller: Caller
+    peers: tuple[str, ...]
+    """What the peers' program is started with."""
+    address: str
+    """What the peers connect to."""
+
+    def play(self, kind: str, count: int) -> subprocess.Popen:
+        with only_on(PEERS_CORES):
+            return subprocess.Popen(
+                [*self.peers, "chrt", "--idle", "0", sys.executable, str(PEER), kind, self.address, str(count), TOKEN],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+@contextlib.contextmanager
+def stage(peers_network: str | None):
+    limits = {"connections": MANY, "connections_per_address": MANY, "sessions": MANY, "frame_bytes": 8 << 20,
+              "arguments_bytes": 8 << 20, "buffered_bytes": BUFFERED_MIB << 20}
+    addresses = ["127.0.0.1", *([HOST_ADDRESS] if peers_network else [])]
+    listeners = [{"address": f"{address}:0", "serves": ["websocket"]} for address in addresses]
+    principals = [{"name": "everyone", "token": TOKEN, "role": "client"}]
+    with tempfile.TemporaryDirectory() as folder:
+        with only_on(HOST_CORE):
+            host = Host(pathlib.Path(folder),
+                        configuration(limits=limits, listeners=listeners, auth={"principals": principals}))
+        try:
+            caller = Caller(host.port, TOKEN)
+            caller.latencies(1)
+            listening = re.findall(r' listening .*?\baddress="?([^\s"]+)', host.log)
+            prefix = ("ip", "netns", "exec", peers_network) if peers_network else ()
+            yield Stage(host, caller, prefix, listening[-1])
+        finally:
+            host.stop()
+
+
+def attack(on: Stage, kind: str, count: int, seconds: float) -> dict:
     """One round: quiet, then under attack."""
+    host, caller = on.host, on.caller
     quiet = caller.latencies(seconds)
     descriptors, memory = len(host.descriptors()), host.status("VmRSS")
-    process = subprocess.Popen(
-        ["chrt", "--idle", "0", sys.executable, str(PEER), kind, str(host.port), str(count)], stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, text=True)
+    process = on.play(kind, count)
     worst = memory
     lines: list[str] = []
     reader = threading.Thread(target=lambda: lines.extend(process.stdout), daemon=True)
@@ -123,31 +174,20 @@ def attack(host: Host, caller: Caller, kind: str, count: int, seconds: float) ->
     deadline = time.monotonic() + 30
     while len(host.descriptors()) > descriptors and time.monotonic() < deadline:
         caller.latencies(0.1)
-    return {"quiet": p99(quiet), "arriving": p99(arriving), "loud": p99(loud), "calls": len(loud), "before": memory, "worst": worst,
-            "after": host.status("VmRSS"), "descriptors": len(host.descriptors()) - descriptors, "report": report}
+    return {"quiet": p99(quiet), "arriving": p99(arriving), "loud": p99(loud), "before": memory,
+            "worst": worst, "after": host.status("VmRSS"), "descriptors": len(host.descriptors()) - descriptors, "report": report}
 
 
-def measure(kind: str, count: int, seconds: float) -> dict:
-    limits = {"connections": MANY, "connections_per_address": MANY, "sessions": MANY, "frame_bytes": 8 << 20,
-              "arguments_bytes": 8 << 20, "buffered_bytes": BUFFERED_MIB << 20}
-    with tempfile.TemporaryDirectory() as folder:
-        with only_on(HOST_CORE):
-            host = Host(pathlib.Path(folder), configuration(limits=limits))
-        try:
-            caller = Caller(host.port)
-            caller.latencies(1)
-            rounds = [attack(host, caller, kind, count, seconds) for _ in range(ROUNDS)]
-            quiet = statistics.median(each["quiet"] for each in rounds)
-            loud = statistics.median(each["loud"] for each in rounds)
-            # The first round also brings the tables for so many connections, which stay.
-            grown = (max(each["worst"] for each in rounds) - rounds[0]["before"]) / 1024
-            kept = (rounds[-1]["after"] - rounds[0]["after"]) / 1024
-            lines = len(host.log.splitlines())
-            arriving = statistics.median(each["arriving"] for each in rounds)
-            return {"kind": kind, "quiet": quiet, "arriving": arriving, "loud": loud, "ratio": loud / quiet, "grown": grown, "kept": kept,
-                    "descriptors": rounds[-1]["descriptors"], "log_lines": lines, "report": rounds[-1]["report"]}
-        finally:
-            host.stop()
+def measure(kind: str, count: int, seconds: float, peers_network: str | None) -> dict:
+    with stage(peers_network) as on:
+        rounds = [attack(on, kind, count, seconds) for _ in range(ROUNDS)]
+        lines = len(on.host.log.splitlines())
+    middle = {name: statistics.median(each[name] for each in rounds) for name in ("quiet", "arriving", "loud")}
+    # The first round also brings the tables for so many connections, which stay.
+    grown = (max(each["worst"] for each in rounds) - rounds[0]["before"]) / 1024
+    kept = (rounds[-1]["after"] - rounds[0]["after"]) / 1024
+    return {"kind": kind, **middle, "ratio": middle["loud"] / middle["quiet"], "grown": grown, "kept": kept,
+            "descriptors": rounds[-1]["descriptors"], "log_lines": lines, "report": rounds[-1]["report"]}
 
 
 def faults(row: dict) -> list[str]:
@@ -161,41 +201,54 @@ def faults(row: dict) -> list[str]:
     return found
 
 
-def table(rows: list[dict], count: int, seconds: float) -> str:
+def table(rows: list[dict], count: int, seconds: float, peers_network: str | None) -> str:
     date = datetime.date.today().isoformat()
+    place = ("the host and its client have one core, the peers the other and a network of their own" if peers_network else
+             "the host has one core, its client and the peers the other")
     text = [f"{count} peers of each kind, {seconds:g} s, median of {ROUNDS} rounds; {date}, {os.cpu_count()} cores, load "
-            f"{os.getloadavg()[0]:.1f}; the host has one core, its client and the peers the other, the peers as SCHED_IDLE.", "",
-            "| kind | p99 quiet, ms | while they connect | under attack | ratio | memory more, MiB | descriptors left | ended |",
+            f"{os.getloadavg()[0]:.1f}; {place}, as SCHED_IDLE.", "",
+            "| kind | p99 quiet, ms | while they connect | under attack | ratio | "
+            "memory more, MiB | descriptors left | ended |",
             "|---|---|---|---|---|---|---|---|"]
     for row in rows:
         ended = ", ".join(f"{count} × {how}" for how, count in sorted(row["report"]["ended"].items()))
-        text.append(f"| {row['kind']} | {row['quiet']:.2f} | {row['arriving']:.2f} | {row['loud']:.2f} | {row['ratio']:.2f} | {row['grown']:.0f} | "
-                    f"{row['descriptors']} | {ended or '–'}; open {row['report']['open']} |")
+        text.append(f"| {row['kind']} | {row['quiet']:.2f} | {row['arriving']:.2f} | {row['loud']:.2f} | {row['ratio']:.2f} | "
+                    f"{row['grown']:.0f} | {row['descriptors']} | {ended or '–'}; open "
+                    f"{row['report']['open']} |")
     return "\n".join(text)
+
+
+def show(row: dict) -> dict:
+    print(f"{row['kind']:20} p99 {row['quiet']:6.2f}, {row['arriving']:6.2f} → {row['loud']:6.2f} ms ({row['ratio']:5.2f})  "
+          f"+{row['grown']:4.0f} MiB  kept {row['kept']:+.1f} MiB  log "
+          f"{row['log_lines']} lines  {row['report']}  {'; '.join(faults(row)) or 'held'}", flush=True)
+    return row
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--one-network", action="store_true", help="the peers are not put into a network of their own")
+    parser.add_argument("--peers-network", help=argparse.SUPPRESS)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(KINDS))
     options = parser.parse_args()
-    os.sched_setaffinity(0, PEERS_CORES)
-    rows, failed = [], 0
-    for kind in options.kinds or KINDS:
-        row = measure(kind, options.count, options.seconds)
-        rows.append(row)
-        wrong = faults(row)
-        failed += bool(wrong)
-        print(f"{kind:20} p99 {row['quiet']:6.2f}, {row['arriving']:6.2f} → {row['loud']:6.2f} ms ({row['ratio']:5.2f})  +{row['grown']:4.0f} MiB  "
-              f"kept {row['kept']:+.1f} MiB  log {row['log_lines']} lines  {row['report']}  {'; '.join(wrong) or 'held'}",
-              flush=True)
+    if are_possible() and not options.one_network and not options.peers_network:
+        with host_and_peers(PEERS_CORES) as (own, peers):
+            again = [sys.executable, __file__, *sys.argv[1:], "--peers-network", peers.name]
+            return subprocess.run(own.command(*again)).returncode
+    if options.peers_network:
+        go_first(HOST_CORE)
+    else:
+        os.sched_setaffinity(0, PEERS_CORES)
+    rows = [show(measure(kind, options.count, options.seconds, options.peers_network)) for kind in options.kinds or KINDS]
+    failed = sum(bool(faults(row)) for row in rows)
     print(f"{len(rows) - failed} passed, {failed} failed")
     if options.write:
         readme = HERE / "README.md"
         text = re.sub(r"(<!-- hostile -->\n).*?(<!-- end hostile -->)",
-                      lambda found: found[1] + table(rows, options.count, options.seconds) + "\n" + found[2],
+                      lambda found: found[1] + table(rows, options.count, options.seconds, options.peers_network) + "\n" + found[2],
                       readme.read_text(), flags=re.S)
         readme.write_text(text)
     return 1 if failed else 0

@@ -1,6 +1,8 @@
 """Many connections that all misuse a host in one way, from one process.
 
-    hostile_peer.py KIND PORT COUNT
+    hostile_peer.py KIND ADDRESS:PORT COUNT [TOKEN]
+
+With a token all are let in, by the upgrade's header.
 
 Prints `{"connected": N}` when all are connected and have said what they say first, and when standard input is closed or
 the host has ended all of them, `{"ended": {...}, "open": N}`: how many ended with which status or close code.
@@ -16,8 +18,11 @@ import struct
 import sys
 import time
 
-UPGRADE = (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-           b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+
+def upgrade(token: str | None = None) -> bytes:
+    shown = f"Authorization: Bearer {token}\r\n" if token else ""
+    return ("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n{shown}\r\n").encode()
 
 
 def frame(payload: bytes, opcode: int = 1, is_final: bool = True) -> bytes:
@@ -35,7 +40,7 @@ def frame(payload: bytes, opcode: int = 1, is_final: bool = True) -> bytes:
 # Each of the peers whose descriptor has the same rest drips at the same time.
 DRIP_SECONDS, DRIP_STEPS = 0.5, 100
 
-HELLO = frame(b'{"op":"hello"}')
+UPGRADE, HELLO = upgrade(), frame(b'{"op":"hello"}')
 # A quarter of a ClientHello: a record that says 512 bytes and brings 8.
 HALF_CLIENT_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x00\x00"
 
@@ -73,11 +78,11 @@ KINDS = {
 
 
 class Peer:
-    def __init__(self, kind: Kind, port: int) -> None:
+    def __init__(self, kind: Kind, address: tuple[str, int]) -> None:
         self.kind = kind
         self.socket = socket.socket()
         self.socket.setblocking(False)
-        self.socket.connect_ex(("127.0.0.1", port))
+        self.socket.connect_ex(address)
         self.rest = memoryview(kind.first)
         self.has_begun = False
         self.tail = b""
@@ -119,7 +124,7 @@ class Peer:
         return statuses[-1].decode() if statuses else otherwise
 
 
-def main(kind: Kind, port: int, count: int) -> None:
+def main(kind: Kind, address: tuple[str, int], count: int) -> None:
     selector = selectors.DefaultSelector()
     ended: collections.Counter[str] = collections.Counter()
     peers: dict[int, Peer] = {}
@@ -150,7 +155,7 @@ def main(kind: Kind, port: int, count: int) -> None:
     while True:
         # A few at a time: the listener's queue is no part of the misuse.
         while opened < count and opened - begun < 500:
-            peer = Peer(kind, port)
+            peer = Peer(kind, address)
             opened += 1
             peers[peer.socket.fileno()] = peer
             selector.register(peer.socket, selectors.EVENT_WRITE | (selectors.EVENT_READ if kind.reads else 0), peer)
@@ -195,4 +200,8 @@ def main(kind: Kind, port: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(KINDS[sys.argv[1]], int(sys.argv[2]), int(sys.argv[3]))
+    played = KINDS[sys.argv[1]]
+    host, port = sys.argv[2].rsplit(":", 1)
+    if len(sys.argv) > 4:
+        played = dataclasses.replace(played, first=played.first.replace(UPGRADE, upgrade(sys.argv[4])))
+    main(played, (host, int(port)), int(sys.argv[3]))

@@ -37,7 +37,7 @@ ENDINGS = {
 async def peers(kind: str, host, count: int = PEERS):
     """The process of the peers, when all are connected."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(PROGRAM), kind, str(host.port), str(count), stdin=asyncio.subprocess.PIPE,
+        sys.executable, str(PROGRAM), kind, host.address, str(count), stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE)
     try:
         assert json.loads(await within(process.stdout.readline(), 60 * PATIENCE)) == {"connected": count}
