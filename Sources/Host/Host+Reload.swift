@@ -68,7 +68,7 @@ extension Host {
   /// What a running host cannot take, though it would be good for a start.
   private func danger(of wanted: Configuration) -> String? {
     do {
-      try checkDescriptors(wanted)
+      try DescriptorTable.reserve(for: wanted.limits)
     } catch {
       return error.description
     }

@@ -59,8 +59,8 @@ package final class Host {
     // Before anything is read from them: what changes meanwhile is found.
     let files = configuration.plugins.watch ? FileWatch(configuration, log) : nil
     keepTurnMemory()
-    raiseDescriptorLimit()
-    try checkDescriptors(configuration)
+    DescriptorTable.raiseLimit()
+    try DescriptorTable.reserve(for: configuration.limits)
     let loops = try makeLoops()
     try listen(on: loops[0])
     for loop in loops { loop.eventLoop.start() }
@@ -103,26 +103,6 @@ package final class Host {
 
   private static let keptHeapBytes: Int32 = 4 << 20
   private static let heapStepBytes: Int32 = 256 << 10
-
-  /// One descriptor for each connection and its upstream exchange, and some for plugins, logs and epoll.
-  private func raiseDescriptorLimit() {
-    var limit = rlimit()
-    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-    limit.rlim_cur = limit.rlim_max
-    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-  }
-
-  func checkDescriptors(_ configuration: Configuration) throws(HostError) {
-    var limit = rlimit()
-    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-    let needed = configuration.limits.connections + Census.refusedLimit + 2 * configuration.limits.inFlight + 64
-    guard limit.rlim_cur >= rlim_t(needed) else {
-      throw HostError(
-        description: "the limit of open files is \(limit.rlim_cur), limits.connections = "
-          + "\(configuration.limits.connections) needs \(needed); raise it (ulimit -n, LimitNOFILE=) or lower the setting"
-      )
-    }
-  }
 
   private func makeLoops() throws(HostError) -> [HostLoop] {
     var loops: [HostLoop] = []

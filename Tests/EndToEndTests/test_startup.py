@@ -39,6 +39,17 @@ async def test_a_drain_that_takes_too_long_is_cut_off(start_host, upstream):
     assert await asyncio.to_thread(host.wait) == 0
 
 
+def test_the_table_of_descriptors_has_room_for_all_connections_before_they_come(start_host):
+    # One that grows makes whoever accepts wait for the kernel, 7 to 20 ms.
+    host = start_host(limits={"connections": 3000})
+    assert host.status("FDSize") >= 3000 and len(host.descriptors()) < 100
+    settings = json.loads(host.config.read_text())
+    host.config.write_text(json.dumps({**settings, "limits": {"connections": 6000}}))
+    host.signal(signal.SIGHUP)
+    host.wait_for("Configuration reloaded")
+    assert host.status("FDSize") >= 6000 and len(host.descriptors()) < 100
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_idle_host_stops_at_once(echo_host, number):
     echo_host.signal(number)
