@@ -107,7 +107,8 @@ bench: build $(BENCH_VENV)/installed ## measure, and rewrite the table of Benchm
 bench-short: build $(BENCH_VENV)/installed ## one quick round of each measurement, printed only
 	$(BENCH_VENV)/bin/python Benchmarks/bench.py --short
 
-# COUNT peers of each kind for SECONDS each round; KINDS='silence slow-read' plays only those.
+# COUNT peers of each kind for SECONDS each round; KINDS='silence slow-read' plays only those. As root the peers have a
+# network of their own, which the figures are meant for.
 COUNT ?= 5000
 SECONDS ?= 10
 hostile: build ## thousands of hostile peers of each kind, and what a client that behaves feels of them
