@@ -60,7 +60,9 @@ def host_and_peers(peers_cores: set[int]):
 
 
 def ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
+    ran = subprocess.run(["ip", *arguments], capture_output=True, text=True)
+    if ran.returncode:
+        raise SystemExit(f"no network for the peers: ip {' '.join(arguments)}: {ran.stderr.strip()}; --one-network does without")
 
 
 def are_possible() -> bool:
