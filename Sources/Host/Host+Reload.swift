@@ -39,6 +39,7 @@ extension Host {
       return keep([error.description])
     }
     if let previous = providers.registry { registry.tell(log, after: previous) }
+    DescriptorTable.reserve(for: wanted.limits)
     services.principals.replace(wanted.auth.known)
     adopt(wanted.log.level, registry)
     providers.adopt(registry, wanted)
@@ -68,7 +69,7 @@ extension Host {
   /// What a running host cannot take, though it would be good for a start.
   private func danger(of wanted: Configuration) -> String? {
     do {
-      try DescriptorTable.reserve(for: wanted.limits)
+      try DescriptorTable.check(wanted.limits)
     } catch {
       return error.description
     }

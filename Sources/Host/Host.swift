@@ -60,7 +60,8 @@ package final class Host {
     let files = configuration.plugins.watch ? FileWatch(configuration, log) : nil
     keepTurnMemory()
     DescriptorTable.raiseLimit()
-    try DescriptorTable.reserve(for: configuration.limits)
+    try DescriptorTable.check(configuration.limits)
+    DescriptorTable.reserve(for: configuration.limits)
     let loops = try makeLoops()
     try listen(on: loops[0])
     for loop in loops { loop.eventLoop.start() }

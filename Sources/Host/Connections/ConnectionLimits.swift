@@ -13,17 +13,16 @@ enum ConnectionLimits {
   static let spareBlockBytes = 64 << 10
   /// Bytes taken from the socket in one turn at most; then other connections have theirs.
   static let readBytes = 64 << 10
-  /// The same among however many; a TLS record fits (RFC 8446 §5.1).
-  static let leastReadBytes = 16 << 10
-  /// Bytes taken in one turn of all connections together, as far as that leaves each the least.
+  /// Bytes taken in one turn of all connections together, as far as that leaves each `smallestReadBytes`.
   static let turnReadBytes = 512 << 10
-  /// The same for a connection of the low priority: what that costs is what all others may have to wait.
+  /// Bytes taken in one turn of a connection of the low priority: what that costs is what all others may have to wait.
   static let lowReadBytes = 4 << 10
   /// Bytes given to the socket of a connection of the low priority in one turn; a TLS record fits (RFC 8446 §5.1).
   static let lowWriteBytes = 16 << 10
   /// Of an unfinished message, kept in a block of its own size.
   static let smallRestBytes = 4 << 10
-  /// Taken at once of a message of which more than that has come; a TLS record fits (RFC 8446 §5.1).
+  /// Taken at once among however many, and of a message of which more than that has come; a TLS record fits
+  /// (RFC 8446 §5.1).
   static let smallestReadBytes = 16 << 10
   /// Messages of one connection in one turn; then other connections have theirs.
   static let messagesPerTurn = 32
@@ -40,6 +39,6 @@ enum ConnectionLimits {
 
   /// Bytes taken in one turn of each of so many connections of a loop.
   static func readBytes(connections: Int) -> Int {
-    max(leastReadBytes, min(readBytes, turnReadBytes / max(1, connections)))
+    max(smallestReadBytes, min(readBytes, turnReadBytes / max(1, connections)))
   }
 }
