@@ -1,19 +1,19 @@
 """Alerts: each begins once and ends once, in the log, in health, and at the webhook."""
 
 import asyncio
-import http.server
 import json
 import os
 import re
 import shutil
 import signal
-import threading
 
 import pytest
 
 from client import Client, get_json
 from conftest import PLAIN
+from event_stream import EventStream
 from fake_upstream import provider
+from hook import Hook
 from host import PLUGINS
 from test_health import SERVES, until
 from test_workers import build, workers
@@ -130,49 +130,6 @@ async def test_a_worker_that_crashes_is_a_warning_and_a_quarantine_is_critical(s
     assert told(host, "worker_crash") == ["warning"] and told(host, "quarantine") == ["critical"]
 
 
-class Hook:
-    """An HTTP server that notes what it gets and answers with the statuses it is given, then 204."""
-
-    def __init__(self, *statuses: int) -> None:
-        self.statuses, self.got, self.changed = list(statuses), [], threading.Condition()
-        hook = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with hook.changed:
-                    status = hook.statuses.pop(0) if hook.statuses else 204
-                    hook.got.append((status, self.path, self.headers["Authorization"], body))
-                    hook.changed.notify_all()
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_) -> None:
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever)
-
-    def __enter__(self) -> "Hook":
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/alerts"
-
-    def until(self, count: int, seconds: float = 30) -> list:
-        with self.changed:
-            assert self.changed.wait_for(lambda: len(self.got) >= count, seconds), self.got
-            return list(self.got)
-
-
 TOKEN = "a-token-for-the-webhook"
 
 
@@ -243,10 +200,12 @@ async def test_a_worker_that_leaks_is_told_after_a_minute_and_not_before(start_h
     build("misbehave", rack)
     host = start_host(plugins={"directories": [str(rack)], "watch": False}, **SERVES, **PLAIN,
                       providers=[{"id": "bad", "plugin": "misbehave"}])
-    async with Client.open(host.url) as client:
+    # A leak a second, by the feed, so that growth is a line and not a step.
+    async with Client.open(host.url) as client, EventStream.open(host) as feed:
         clock = asyncio.get_running_loop().time
         began, leaked = clock(), 0
         while clock() - began < 150:
+            await feed.next("metrics")
             assert (await client.chat("x", model="leak"))["text"] == "ok"
             leaked += 1
             _, memory = await get_json(host.port, "/health/memory")
@@ -255,7 +214,6 @@ async def test_a_worker_that_leaks_is_told_after_a_minute_and_not_before(start_h
                 assert worker["sampled_seconds"] >= 60
                 if memory["alerts"]:
                     break
-            await asyncio.sleep(1)
         assert [(a["name"], a["subject"]) for a in memory["alerts"]] == [("worker_memory_growth", "bad")], memory
         assert worker["growth_bytes_per_hour"] > 0.5 * leaked / (clock() - began) * 3600 * (1 << 20)
     assert told(host, "worker_memory_growth") == ["warning"] and told(host, "memory_growth") == []

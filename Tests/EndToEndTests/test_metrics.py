@@ -18,6 +18,7 @@ import pytest
 from client import Client, Raw, get_json
 from conftest import PLAIN
 from fake_upstream import provider
+from hook import Hook
 from host import PATIENCE
 from scrape import OPEN_METRICS, Scrape, declared, get
 from test_workers import workers
@@ -208,14 +209,17 @@ scrape_configs:
   - job_name: patchbay
     authorization: {{ credentials: {token} }}
     static_configs: [{{ targets: ["{address}"] }}]
+remote_write:
+  - {{ url: "{hook}", queue_config: {{ batch_send_deadline: 100ms }} }}
 """
 
 
 class Prometheus:
-    """Debian's Prometheus, scraping one host."""
+    """Debian's Prometheus, scraping one host. What it has stored it passes on, which is how we hear of it."""
 
-    def __init__(self, folder, host) -> None:
-        (folder / "prometheus.yml").write_text(CONFIGURATION.format(token=TOKEN, address=host.address))
+    def __init__(self, folder, host, hook: Hook) -> None:
+        self.hook = hook
+        (folder / "prometheus.yml").write_text(CONFIGURATION.format(token=TOKEN, address=host.address, hook=hook.url))
         self.process = subprocess.Popen(
             ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
              "--web.listen-address=127.0.0.1:0"],
@@ -236,7 +240,7 @@ class Prometheus:
             return json.load(reply)["data"]
 
     def until(self, predicate, what: str, seconds: float = 40 * PATIENCE) -> None:
-        """Asks again and again: Prometheus announces nothing, and refuses while it starts."""
+        """Asks whenever samples were stored; it refuses while it starts."""
         def holds() -> bool:
             try:
                 return predicate()
@@ -245,9 +249,13 @@ class Prometheus:
                 return False
 
         deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, f"within {seconds} s not true that {what}:\n{''.join(self.lines[-20:])}"
-            time.sleep(0.1)
+        while True:
+            told = len(self.hook.got)
+            if holds():
+                return
+            left = deadline - time.monotonic()
+            assert left > 0, f"within {seconds} s not true that {what}:\n{''.join(self.lines[-20:])}"
+            self.hook.until(told + 1, left)
 
     def stop(self) -> None:
         self.process.kill()
@@ -263,27 +271,32 @@ async def test_a_real_prometheus_scrapes_a_running_host(start_host, upstream, tm
     async with Client.open(host.url, token="client-token-0123456789") as client:
         for _ in range(3):
             await client.chat("say one two")
-    prometheus = await asyncio.to_thread(Prometheus, tmp_path, host)
-    try:
-        def scraped() -> bool:
-            targets = prometheus.ask("targets")["activeTargets"]
-            return bool(targets) and targets[0]["health"] == "up"
-
-        def value(expression: str) -> str | None:
-            found = prometheus.ask("query", query=expression)["result"]
-            return found[0]["value"][1] if found else None
-
-        await asyncio.to_thread(prometheus.until, scraped, "the host was scraped")
-        await asyncio.to_thread(
-            prometheus.until, lambda: value('patchbay_requests_total{outcome="complete"}') == "3", "three are counted")
-        assert await asyncio.to_thread(value, "up") == "1"
-        assert await asyncio.to_thread(value, 'histogram_quantile(0.5, patchbay_request_duration_seconds_bucket)')
-        assert await asyncio.to_thread(value, "gen_ai_client_token_usage_count{gen_ai_token_type='input'}") == "3"
-        target = (await asyncio.to_thread(prometheus.ask, "targets"))["activeTargets"][0]
-        assert target["lastError"] == ""
-        kinds = await asyncio.to_thread(prometheus.ask, "metadata")
-        assert kinds["patchbay_sessions"][0]["type"] == "gauge"
-        assert {"patchbay_requests", "patchbay_requests_total"} & set(kinds)
-    finally:
-        prometheus.stop()
+    with Hook() as hook:
+        prometheus = await asyncio.to_thread(Prometheus, tmp_path, host, hook)
+        try:
+            await check_what_it_has(prometheus)
+        finally:
+            prometheus.stop()
     assert not [line for line in prometheus.lines if re.search(r"level=(warn|error)", line)]
+
+
+async def check_what_it_has(prometheus: Prometheus) -> None:
+    def scraped() -> bool:
+        targets = prometheus.ask("targets")["activeTargets"]
+        return bool(targets) and targets[0]["health"] == "up"
+
+    def value(expression: str) -> str | None:
+        found = prometheus.ask("query", query=expression)["result"]
+        return found[0]["value"][1] if found else None
+
+    await asyncio.to_thread(prometheus.until, scraped, "the host was scraped")
+    await asyncio.to_thread(
+        prometheus.until, lambda: value('patchbay_requests_total{outcome="complete"}') == "3", "three are counted")
+    assert await asyncio.to_thread(value, "up") == "1"
+    assert await asyncio.to_thread(value, 'histogram_quantile(0.5, patchbay_request_duration_seconds_bucket)')
+    assert await asyncio.to_thread(value, "gen_ai_client_token_usage_count{gen_ai_token_type='input'}") == "3"
+    target = (await asyncio.to_thread(prometheus.ask, "targets"))["activeTargets"][0]
+    assert target["lastError"] == ""
+    kinds = await asyncio.to_thread(prometheus.ask, "metadata")
+    assert kinds["patchbay_sessions"][0]["type"] == "gauge"
+    assert {"patchbay_requests", "patchbay_requests_total"} & set(kinds)
